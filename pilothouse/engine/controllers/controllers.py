@@ -40,6 +40,7 @@ from pilothouse.engine.controllers.job.controller import JobController
 from pilothouse.engine.controllers.loadbalancer.controller import LoadBalancerController
 from pilothouse.engine.controllers.namespace.controller import NamespaceController
 from pilothouse.engine.controllers.node.controller import NodeLifecycleController
+from pilothouse.engine.controllers.persistentvolume.attributes import AttributesController
 from pilothouse.engine.controllers.persistentvolume.clones import CloneProtection
 from pilothouse.engine.controllers.persistentvolume.controller import PersistentVolumeController
 from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVolumeController
@@ -154,6 +155,9 @@ def makers(
         ),
         "persistentvolume-expander-controller": lambda: ExpandController(
             clients("expand-controller"), informers, named("volume_expand"), node_volumes, clock
+        ),
+        "volume-attributes-controller": lambda: AttributesController(
+            clients("expand-controller"), informers, named("volume_attributes"), node_volumes, clock
         ),
         "persistentvolume-attach-detach-controller": lambda: AttachDetachController(
             clients("attachdetach-controller"), informers, named("attachdetach-controller"), clock

@@ -25,6 +25,7 @@ from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LOOP, LocalVolumes, Wanted
 from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
+from pilothouse.model.io_limits import IoLimits
 from pilothouse.model.json import Object
 from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
 from pilothouse.model.resource import Resource
@@ -52,6 +53,9 @@ class OfAgent:
 
     async def confirm(self, node: str, name: str) -> None:
         await self._local.confirm(name)
+
+    async def limit(self, node: str, name: str, limits: IoLimits) -> None:
+        await self._local.limit(name, limits)
 
     async def unconfirmed(self, node: str) -> list[str]:
         return await self._local.unconfirmed()

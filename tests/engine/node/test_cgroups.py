@@ -1,5 +1,6 @@
 """Cgroups of pods where they lie: as folders of their own, or as systemd's slices."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from threading import Thread
 
 import pytest
 
-from pilothouse.engine.node.host import cgroups, pod_limits, slices
+from pilothouse.engine.node.host import cgroups, io_limits, pod_limits, slices
+from pilothouse.model.io_limits import IoLimits
 
 INSTANCE, UID = "pilothouse-ab12", "1f0e-22"
 SLICE = "pilothouse_ab12-pod1f0e_22.slice"
@@ -175,3 +177,60 @@ def test_an_instance_takes_the_files_of_all_its_slices_with_it(tree: Path, asked
     assert asked.read_text().splitlines() == ["stop pilothouse_ab12.slice"]
     left = sorted(path.name for path in (tmp_path / "run/system").iterdir())
     assert left == ["pilothouse_ab1-podother.slice", "pilothouse_ab1.slice"]
+
+
+DEVICE, OTHER = os.makedev(7, 3), os.makedev(7, 12)
+LIMITS = {DEVICE: IoLimits(500, 20 << 20), OTHER: IoLimits(0, 1 << 20)}
+
+
+def test_a_pod_is_limited_as_a_whole_on_version_2(tree: Path, asked: Path, tmp_path: Path) -> None:
+    (tree / "cgroup.subtree_control").touch()
+    io_limits.give(cgroups.pod_parent(INSTANCE, UID), {DEVICE: LIMITS[DEVICE]})
+    if asked.exists():
+        told = asked.read_text()
+        assert "IOWriteBandwidthMax= IOWriteBandwidthMax=/dev/block/7:3 20971520" in told
+        assert "IOReadIOPSMax=/dev/block/7:3 500" in told
+    else:
+        assert (tree / INSTANCE / f"pod{UID}" / "io.max").read_text() == "7:3 rbps=20971520 wbps=20971520 riops=500 wiops=500"
+
+
+@only_systemd
+def test_a_slice_keeps_a_line_for_each_device_and_what_it_had_before(tree: Path, asked: Path, tmp_path: Path) -> None:
+    slices.give(SLICE, {"CPUWeight": "20"}, active=False)
+    io_limits.give(SLICE, LIMITS)
+    lines = slices.unit_file(SLICE).read_text().splitlines()
+    assert "CPUWeight=20" in lines
+    assert [each for each in lines if each.startswith("IOWriteIOPSMax")] == [
+        "IOWriteIOPSMax=",
+        "IOWriteIOPSMax=/dev/block/7:3 500",
+        "IOWriteIOPSMax=/dev/block/7:12 infinity",
+    ]
+    asked.unlink()
+    io_limits.give(SLICE, LIMITS)
+    assert not asked.exists()  # Nothing is other than it was.
+
+
+def test_each_container_is_limited_on_version_1_also_one_that_is_about_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    monkeypatch.setattr(cgroups, "is_v2", lambda: False)
+    monkeypatch.setattr(cgroups, "has_systemd_v2", lambda: False)
+    parent = cgroups.pod_parent(INSTANCE, UID)
+    for container in ("c1", "c2"):
+        io_limits.prepare(parent, container)
+    io_limits.give(parent, {DEVICE: LIMITS[OTHER]})
+    for container in ("c1", "c2"):
+        folder = tmp_path / "blkio" / INSTANCE / f"pod{UID}" / container
+        assert (folder / "blkio.throttle.write_bps_device").read_text() == "7:3 1048576"
+        assert (folder / "blkio.throttle.read_iops_device").read_text() == "7:3 0"
+
+
+def test_a_kernel_without_a_controller_of_io_is_told_of(tree: Path) -> None:
+    (tree / "cgroup.controllers").write_text("cpu memory\n")
+    assert "no controller of I/O" in io_limits.trouble()
+    (tree / "cgroup.controllers").write_text("cpu io memory\n")
+    assert io_limits.trouble() == ""
+
+
+def test_a_limit_that_the_kernel_refuses_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"the limit of a volume's I/O cannot be set: blkio\.throttle\.read_bps_device"):
+        io_limits.write_v1(tmp_path / "gone", {DEVICE: LIMITS[DEVICE]})

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes.store import KIND, LocalVolumes
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.local_volumes.users import KIND
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.volumes import claimed as of_claims
 from pilothouse.engine.node.volumes.claimed import ClaimedVolumes

@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files.mountpoints import mounts_below, unmount
-from pilothouse.engine.node.local_volumes.store import KIND
+from pilothouse.engine.node.local_volumes.users import KIND
 from pilothouse.engine.node.pod.environment import ConfigMissing
 from pilothouse.engine.node.pod.sources import Sources
 from pilothouse.engine.node.stats.rooms import Rooms, no_drivers

@@ -13,6 +13,7 @@ from pilothouse.engine.apiserver.kubelet.proxy import KubeletProxy
 from pilothouse.engine.apiserver.kubelet.queries import failure
 from pilothouse.engine.apiserver.kubelet.turns import NodeTurns
 from pilothouse.model.errors import NotFound, Unavailable
+from pilothouse.model.io_limits import IoLimits
 from pilothouse.model.json import JSONError, Object, loads
 
 _SNAPSHOTS = "/volumes/snapshots/"
@@ -47,6 +48,11 @@ class NodeVolumes:
     async def confirm(self, node: str, name: str) -> None:
         """The volume has a PersistentVolume now. Raises ApiError."""
         await self._ask(node, "PUT", f"{_volume(name)}/confirmed")
+
+    async def limit(self, node: str, name: str, limits: IoLimits) -> None:
+        """Raises ApiError: BadRequest where the node cannot limit the I/O of volumes."""
+        query = urlencode({"iops": limits.iops, "bytesPerSecond": limits.bytes_per_s})
+        await self._ask(node, "PUT", f"{_volume(name)}/limits?{query}")
 
     async def unconfirmed(self, node: str) -> list[str]:
         """Names of the volumes of the node that nobody has confirmed. Raises ApiError."""

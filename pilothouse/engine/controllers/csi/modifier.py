@@ -19,6 +19,8 @@ from pilothouse.engine.controllers.csi.creation import deletion_secret
 from pilothouse.engine.controllers.csi.drivers import Drivers
 from pilothouse.engine.controllers.csi.resizer import PART
 from pilothouse.engine.controllers.csi.secrets import SecretTrouble
+from pilothouse.engine.controllers.persistentvolume.attributes_change import FAILED, AttributesChange, is_noted, target_of
+from pilothouse.engine.controllers.persistentvolume.provision import is_provisioned
 from pilothouse.engine.csi import csi_pb2 as csi
 from pilothouse.engine.csi import methods
 from pilothouse.engine.csi.failure import CsiFailure
@@ -30,10 +32,8 @@ from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, VO
 
 INFEASIBLE_S = 600.0
 """How soon a driver is asked again for what it has refused."""
-_TYPES = ("ModifyingVolume", "ModifyVolumeError")
-_FAILED = "VolumeModifyFailed"
 _CAN = "MODIFY_VOLUME"
-_NO_DRIVER = "the volume is not one of a CSI driver, and only those have attributes; name no VolumeAttributesClass"
+_NO_DRIVER = "volumes of its kind have no attributes; name no VolumeAttributesClass"
 
 
 class Modifier:
@@ -45,12 +45,12 @@ class Modifier:
         self._client = client
         self._recorder = recorder
         self._drivers = drivers
-        self._clock = clock
+        self._change = AttributesChange(client, recorder, clock)
         self._claims = informers.of(PERSISTENTVOLUMECLAIMS)
         self._volumes = informers.of(PERSISTENTVOLUMES)
         self._classes = informers.of(VOLUMEATTRIBUTESCLASSES)
         self._controller = Controller("csi modifying", self.reconcile, workers=16)
-        self._controller.watches(self._claims, lambda claim: meta.key(claim) if _target(claim) or _is_noted(claim) else None)
+        self._controller.watches(self._claims, lambda claim: meta.key(claim) if target_of(claim) or is_noted(claim) else None)
         self._controller.watches(self._volumes, lambda volume: None)
         self._controller.watches(self._classes, lambda found: self._wanting(meta.name(found)))
         self._controller.watches(drivers.objects, lambda driver: self._wanting())
@@ -59,28 +59,27 @@ class Modifier:
         await self._controller.run(ready)
 
     def _wanting(self, name: str = "") -> list[str]:
-        return [meta.key(claim) for claim in self._claims.items() if (target := _target(claim)) and name in ("", target)]
+        return [meta.key(claim) for claim in self._claims.items() if (target := target_of(claim)) and name in ("", target)]
 
     async def reconcile(self, key: str) -> float | None:
         claim = self._claims.get(key)
-        target = _target(claim) if claim is not None else ""
+        target = target_of(claim) if claim is not None else ""
         if claim is None or meta.is_deleting(claim):
             return None
         volume = self._volumes.get(claim["spec"].get("volumeName") or "")
         source = names.source_of(volume) if volume is not None else None
-        if volume is not None and source is None and target:
-            self._recorder.say(claim, "Warning", _FAILED, _NO_DRIVER)
+        if volume is not None and source is None and target and not is_provisioned(volume):
+            self._recorder.say(claim, "Warning", FAILED, _NO_DRIVER)
         if volume is None or source is None or not self._drivers.does(source["driver"], PART):
             return None
         if not target:
-            await self._forget(claim)
+            await self._change.forget(claim)
             return None
         try:
             await self._modify(claim, volume, source, target)
         except (CsiFailure, SecretTrouble) as error:
             is_refused = isinstance(error, CsiFailure) and error.is_final
-            await self._say(claim, target, "Infeasible" if is_refused else "InProgress", str(error))
-            self._recorder.say(claim, "Warning", _FAILED, str(error))
+            await self._change.fail(claim, target, "Infeasible" if is_refused else "InProgress", str(error))
             if is_refused:
                 return INFEASIBLE_S
             raise Unavailable(str(error)) from error
@@ -91,13 +90,13 @@ class Modifier:
         found = self._classes.get(target)
         if found is None or found.get("driverName") != driver:
             why = f'VolumeAttributesClass "{target}" ' + ("is not there" if found is None else f"is for driver {found.get('driverName')}")
-            await self._say(claim, target, "Pending", why)
-            self._recorder.say(claim, "Warning", _FAILED, why)
+            await self._change.fail(claim, target, "Pending", why)
             return
         instance = await self._drivers.near(driver, volume=volume)
         if _CAN not in instance.can:
             raise CsiFailure(driver, "", "the driver cannot change volumes; name no VolumeAttributesClass", "UNIMPLEMENTED")
-        claim = await self._say(claim, target, "InProgress")
+        said = f"external resizer is modifying volume {meta.name(volume)} with vac {target}"
+        claim = await self._change.begin(claim, target, said)
         request = csi.ControllerModifyVolumeRequest(
             volume_id=source["volumeHandle"],
             secrets=await secrets.read(self._client, deletion_secret(volume)),
@@ -105,46 +104,4 @@ class Modifier:
         )
         await self._drivers.call(instance, methods.CONTROLLER_MODIFY_VOLUME, request)
         await self._client.patch(PERSISTENTVOLUMES, meta.name(volume), {"spec": {"volumeAttributesClassName": target}})
-        conditions = _others(claim) or None
-        await self._write(claim, {"currentVolumeAttributesClassName": target, "modifyVolumeStatus": None, "conditions": conditions})
-        self._recorder.say(claim, "Normal", "VolumeModifySuccessful", f"external resizer modified volume {meta.name(volume)} successfully")
-
-    async def _forget(self, claim: Object) -> None:
-        """The claim wants no other class any more than it has."""
-        if _is_noted(claim):
-            await self._write(claim, {"modifyVolumeStatus": None, "conditions": _others(claim) or None})
-
-    async def _say(self, claim: Object, target: str, state: str, error: str = "") -> Object:
-        status = claim.get("status") or {}
-        wanted = {"targetVolumeAttributesClassName": target, "status": state}
-        type_ = _TYPES[1] if error else _TYPES[0]
-        known = meta.condition(claim, type_)
-        if status.get("modifyVolumeStatus") == wanted and known is not None and (known.get("message") or "") == error:
-            return claim
-        if not error:
-            self._recorder.say(
-                claim, "Normal", "VolumeModify", f"external resizer is modifying volume {claim['spec']['volumeName']} with vac {target}"
-            )
-        new = {"type": type_, "status": "True"} | ({"message": error} if error else {})
-        conditions = meta.with_condition(_others(claim), new, meta.rfc3339(self._clock()))
-        return await self._write(claim, {"modifyVolumeStatus": wanted, "conditions": conditions})
-
-    async def _write(self, claim: Object, status: Object) -> Object:
-        return await self._client.patch(
-            PERSISTENTVOLUMECLAIMS, meta.name(claim), {"status": status}, namespace=meta.namespace(claim), subresource="status"
-        )
-
-
-def _target(claim: Object) -> str:
-    """The class that the claim wants and has not; "" when there is nothing to do."""
-    spec, status = claim["spec"], claim.get("status") or {}
-    wanted: str = spec.get("volumeAttributesClassName") or ""
-    return wanted if status.get("phase") == "Bound" and wanted != status.get("currentVolumeAttributesClassName") else ""
-
-
-def _is_noted(claim: Object) -> bool:
-    return (claim.get("status") or {}).get("modifyVolumeStatus") is not None
-
-
-def _others(claim: Object) -> list[Object]:
-    return [each for each in (claim.get("status") or {}).get("conditions") or () if each.get("type") not in _TYPES]
+        await self._change.finish(claim, target, f"external resizer modified volume {meta.name(volume)} successfully")

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from pilothouse.model.io_limits import IoLimits
 from pilothouse.model.json import Object
 
 WORKERS = 16
@@ -23,6 +24,10 @@ class NodeVolumes(Protocol):
 
     async def confirm(self, node: str, name: str) -> None:
         """The volume has a PersistentVolume now. Raises ApiError."""
+        ...
+
+    async def limit(self, node: str, name: str, limits: IoLimits) -> None:
+        """How much the volume may be read and written from now on. Raises ApiError: BadRequest where the node cannot limit that."""
         ...
 
     async def unconfirmed(self, node: str) -> list[str]:

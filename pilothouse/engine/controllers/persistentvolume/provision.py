@@ -37,8 +37,6 @@ def why_not(claim: Object, storage_class: Object) -> str:
         )
     if spec.get("selector") is not None:
         return "volumes are made without labels to select by; leave spec.selector out"
-    if spec.get("volumeAttributesClassName"):
-        return "volumes of this class have no attributes that could be changed; leave spec.volumeAttributesClassName out"
     if storage_class.get("mountOptions"):
         return "Mount options are not supported by the provisioner but StorageClass has mount options"
     if unknown := sorted(storage_class.get("parameters") or ()):

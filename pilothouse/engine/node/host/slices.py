@@ -27,7 +27,7 @@ def unit_file(name: str) -> Path:
 
 
 def give(name: str, properties: Mapping[str, str], *, active: bool) -> None:
-    """Gives a pod's slice these properties beside those it has, by systemd's own names and in its forms.
+    """Gives a pod's slice these properties beside those it has, by systemd's own names and in its forms; those of lists have a line each.
 
     active: systemd has loaded it, so that it has to be told. Raises OSError, which says why.
     """
@@ -40,7 +40,7 @@ def give(name: str, properties: Mapping[str, str], *, active: bool) -> None:
         return
     _write(name, "Pod of Pilothouse", wanted)
     if active:
-        _systemctl("set-property", "--runtime", name, *(f"{key}={value}" for key, value in wanted.items()))
+        _systemctl("set-property", "--runtime", name, *_assignments(wanted))
     # systemd has kept what it was told in files that would outweigh ours.
     shutil.rmtree(_kept(name), ignore_errors=True)
 
@@ -63,7 +63,14 @@ def _properties(name: str) -> dict[str, str]:
         text = unit_file(name).read_text()
     except FileNotFoundError:
         return {}
-    return {found["name"]: found["value"] for found in _PROPERTY.finditer(text.partition("[Slice]\n")[2])}
+    found: dict[str, list[str]] = {}
+    for each in _PROPERTY.finditer(text.partition("[Slice]\n")[2]):
+        found.setdefault(each["name"], []).append(each["value"])
+    return {name: "\n".join(values) for name, values in found.items()}
+
+
+def _assignments(properties: Mapping[str, str]) -> list[str]:
+    return [f"{name}={line}" for name, value in properties.items() for line in value.split("\n")]
 
 
 def _write(name: str, title: str, properties: Mapping[str, str]) -> None:
@@ -71,7 +78,7 @@ def _write(name: str, title: str, properties: Mapping[str, str]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     # A name that is no unit's, so that systemd never reads half a file.
     draft = file.with_name(f".{name}.new")
-    draft.write_text(_HEAD.format(title=title) + "".join(f"{key}={value}\n" for key, value in properties.items()))
+    draft.write_text(_HEAD.format(title=title) + "".join(f"{each}\n" for each in _assignments(properties)))
     draft.replace(file)
 
 

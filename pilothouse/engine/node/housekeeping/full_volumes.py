@@ -11,7 +11,7 @@ from pathlib import Path
 from pilothouse.client.client import Client
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.node.config import NodeConfig
-from pilothouse.engine.node.local_volumes.store import KIND
+from pilothouse.engine.node.local_volumes.users import KIND
 from pilothouse.engine.node.pod import podspec
 from pilothouse.model import meta
 from pilothouse.model.errors import ApiError

@@ -3,6 +3,7 @@
     image     the volume's content: a file system, or the bare device of a block volume; it appears whole or not at all
     size      how large the file system has been made or grown, in bytes
     mode      `Block` for a block volume; not there for a file system
+    limits    how much it may be read and written in a second; not there for as much as one likes
     new       it is not known yet that the cluster has a PersistentVolume of it
     frozen    its file system is held still for a copy, or was when the agent was killed
     mount     where the file system is mounted
@@ -20,6 +21,8 @@ from pilothouse.engine.node.local_volumes import loops
 from pilothouse.engine.node.local_volumes.users import users_of
 from pilothouse.model.digits import natural
 from pilothouse.model.errors import Conflict
+from pilothouse.model.io_limits import IoLimits
+from pilothouse.model.json import dumps, loads
 from pilothouse.model.volumes import BLOCK, FILESYSTEM
 
 
@@ -58,6 +61,19 @@ def noted_size(folder: Path) -> int:
         return natural((folder / "size").read_text()) or 0
     except FileNotFoundError:
         return 0
+
+
+def note_limits(folder: Path, limits: IoLimits) -> None:
+    durable.write(folder / "limits", dumps({"iops": limits.iops, "bytesPerSecond": limits.bytes_per_s}))
+
+
+def noted_limits(folder: Path) -> IoLimits | None:
+    """None for a volume that has never been limited."""
+    try:
+        found = loads((folder / "limits").read_bytes())
+    except FileNotFoundError:
+        return None
+    return IoLimits(found["iops"], found["bytesPerSecond"])
 
 
 def open_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@
     DELETE /volumes/NAME                 removes it, 409 while somebody uses it
     GET    /volumes                      {"new": names of the volumes that nobody has confirmed}
     PUT    /volumes/NAME/confirmed       the cluster has a PersistentVolume of it
+    PUT    /volumes/NAME/limits?iops=N&bytesPerSecond=N   how much it may be read and written; 0 for as much as one likes
     PUT    /volumes/snapshots/NAME?volume=NAME   takes it; answers with what there is
     GET    /volumes/snapshots/NAME
     DELETE /volumes/snapshots/NAME
@@ -21,6 +22,7 @@ from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots, Taken
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Made, Wanted
 from pilothouse.model.digits import natural
 from pilothouse.model.errors import ApiError, BadRequest, MethodNotAllowed, NotFound
+from pilothouse.model.io_limits import IoLimits
 from pilothouse.model.json import Object, dumps
 from pilothouse.model.volumes import BLOCK, FILESYSTEM
 from pilothouse.wire.messages import Request, Response
@@ -48,6 +50,9 @@ async def _of_volume(volumes: LocalVolumes, request: Request, words: Sequence[st
         case "PUT", name, "confirmed":
             await volumes.confirm(name)
             return _said({})
+        case "PUT", name, "limits":
+            await volumes.limit(name, _limits(parse_qs(request.query)))
+            return _said({})
         case "PUT", name:
             made = await volumes.ensure(name, _wanted(parse_qs(request.query)))
             return _copying(made) if isinstance(made, Progress) else _said(shown(made))
@@ -69,6 +74,13 @@ def _wanted(query: dict[str, list[str]]) -> Wanted:
     if mode not in ("", FILESYSTEM, BLOCK):
         raise BadRequest(f"mode is {FILESYSTEM} or {BLOCK}")
     return Wanted(size_bytes, mode, text("source"))
+
+
+def _limits(query: dict[str, list[str]]) -> IoLimits:
+    iops, bytes_per_s = (natural((query.get(name) or [""])[0]) for name in ("iops", "bytesPerSecond"))
+    if iops is None or bytes_per_s is None:
+        raise BadRequest("iops and bytesPerSecond are numbers, 0 for no limit")
+    return IoLimits(iops, bytes_per_s)
 
 
 async def _of_snapshot(snapshots: LocalSnapshots, request: Request, words: Sequence[str]) -> Response:

@@ -21,7 +21,8 @@ from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.files import durable
 from pilothouse.engine.node.files.mountpoints import is_mounted
 from pilothouse.engine.node.files.removal import remove_tree
-from pilothouse.engine.node.local_volumes import image, layout, loops, xfs
+from pilothouse.engine.node.host import io_limits
+from pilothouse.engine.node.local_volumes import image, layout, limiting, loops, xfs
 from pilothouse.engine.node.local_volumes.copier import Copier
 from pilothouse.engine.node.local_volumes.copying import GivenUp, Progress
 from pilothouse.engine.node.local_volumes.freezing import NotStill, thaw_left
@@ -30,6 +31,7 @@ from pilothouse.engine.node.local_volumes.layout import image_of, mode_of, mount
 from pilothouse.engine.node.local_volumes.room import Room
 from pilothouse.engine.node.local_volumes.works import Works
 from pilothouse.model.errors import BadRequest, Conflict, Internal, NotFound, Unavailable
+from pilothouse.model.io_limits import IoLimits
 from pilothouse.model.volumes import BLOCK, FILESYSTEM
 
 log = structlog.get_logger("node.local_volumes")
@@ -37,8 +39,6 @@ log = structlog.get_logger("node.local_volumes")
 LOOP = "loop-mounted-ext4"
 """What keeps volumes to their size, as annotations say it: of nodes, and of all volumes but those with XFS."""
 LOOP_XFS = "loop-mounted-xfs"
-KIND = "kubernetes.io~local-volume"
-"""The folder of a pod's volumes of claims, as upstream names such folders."""
 _UID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAME, SNAPSHOT_NAME = re.compile(f"pvc-{_UID}"), re.compile(f"snapshot-{_UID}")
 FAILURES = (ProcessFailed, ProcessTimeout, OSError, NotStill, GivenUp)
@@ -73,6 +73,7 @@ class LocalVolumes:
     """missing(): what the machine lacks, "" for nothing. The agent that owns it calls `recover` when it starts and `close` at its end."""
 
     def __init__(self, config: NodeConfig, missing: Callable[[], str] = image.missing) -> None:
+        self._config = config
         self._folder = config.volumes_dir
         self._pods = config.pods_dir
         self._missing = missing
@@ -250,6 +251,20 @@ class LocalVolumes:
             except OSError as error:
                 raise Internal(f"volume {name} could not be removed: {said(error)}") from error
         log.info("volume removed", volume=name)
+
+    async def limit(self, name: str, limits: IoLimits) -> None:
+        """How much it may be read and written in a second, from now on. Raises ApiError: BadRequest where that cannot be had."""
+        checked(name)
+        if why := await asyncio.to_thread(io_limits.trouble):
+            raise BadRequest(f"node {self._config.node_name} cannot limit the I/O of volumes: {why}")
+        folder = self._folder / name
+        if not await asyncio.to_thread(image_of(folder).exists):
+            raise NotFound(f"volume {name} is not on this node: its file is gone from {self._folder}")
+        async with self.lock(name):
+            try:
+                await asyncio.to_thread(limiting.limit, self._config, folder, limits)
+            except OSError as error:
+                raise Internal(f"the I/O of volume {name} could not be limited: {said(error)}") from error
 
     async def confirm(self, name: str) -> None:
         """The cluster has a PersistentVolume of it: from now on it goes only when it is removed."""

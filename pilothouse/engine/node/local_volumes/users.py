@@ -8,6 +8,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+KIND = "kubernetes.io~local-volume"
+"""The folder of a pod's volumes of claims, as upstream names such folders."""
 FOLDER = "volumeDevices"
 """Below a pod's folder; in it a folder for the kind, and a link for each volume."""
 

@@ -17,7 +17,7 @@ from pilothouse.aio.sharing import Shared
 from pilothouse.engine.node.config import NodeConfig
 from pilothouse.engine.node.csi.stats import VolumeRoom
 from pilothouse.engine.node.files.mountpoints import is_mount_point
-from pilothouse.engine.node.local_volumes.store import KIND
+from pilothouse.engine.node.local_volumes.users import KIND
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.stats.source import PodSource
 from pilothouse.model import meta

@@ -20,7 +20,8 @@ from pilothouse.engine.node.csi.volumes import CsiVolumes
 from pilothouse.engine.node.files.beneath import FOLDER, opened
 from pilothouse.engine.node.files.mountpoints import bind, is_mount_point
 from pilothouse.engine.node.files.ownership import give_to_group
-from pilothouse.engine.node.local_volumes.store import KIND, LocalVolumes
+from pilothouse.engine.node.local_volumes.store import LocalVolumes
+from pilothouse.engine.node.local_volumes.users import KIND
 from pilothouse.engine.node.pod import podspec
 from pilothouse.engine.node.volumes import nfs
 from pilothouse.engine.node.volumes.devices import DeviceVolumes

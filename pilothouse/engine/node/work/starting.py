@@ -11,6 +11,7 @@ from pilothouse.engine.node.check.probes import Probing
 from pilothouse.engine.node.check.run import hook
 from pilothouse.engine.node.images.credentials import credentials
 from pilothouse.engine.node.images.reference import is_reference, not_pulled, pull_policy
+from pilothouse.engine.node.local_volumes import limiting
 from pilothouse.engine.node.pod import allocation, environment, podspec
 from pilothouse.engine.node.pod.environment import ConfigMissing, Facts
 from pilothouse.engine.node.pod.restarts import restarts
@@ -231,12 +232,20 @@ class Starter:
         )
         tracked.begins(made)
         self._handle.say("Normal", "Created", "Container created", tracked.name)
+        await self._limit_io(id)
         await runtime.start_container(id)
         self._handle.say("Normal", "Started", "Container started", tracked.name)
         if tracked.latest is made:
             tracked.latest = running(made, self._context.clock.stamp())
             self.runs(spec, tracked)
         await self._link_log(spec["name"], id, attempt)
+
+    async def _limit_io(self, id: str) -> None:
+        """By the limits of the pod's volumes. Where they cannot be set the container runs without."""
+        try:
+            await asyncio.to_thread(limiting.begin, self._context.config, self._handle.uid, id)
+        except OSError as error:
+            self._handle.say("Warning", "VolumeNotLimited", error.strerror or str(error))
 
     async def _link_log(self, name: str, id: str, attempt: int) -> None:
         """For pods that gather logs. What cannot be made now is made by the housekeeping."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.model.errors import ApiError, NotFound
+from pilothouse.model.io_limits import IoLimits
 from pilothouse.model.json import Object
 from pilothouse.model.volumes import ENFORCEMENT
 
@@ -69,6 +70,7 @@ class FakeNodes:
 
     is_busy: volumes cannot grow now. asked: nodes that were to make or grow one, in order. sources: what volumes were made of.
     snapshots: the volume of each. new: volumes that nobody has confirmed. is_copying: copies are not ready yet.
+    limits: of the I/O of volumes.
     """
 
     volumes: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class FakeNodes:
     snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
     new: set[tuple[str, str]] = field(default_factory=set)
     is_copying: bool = False
+    limits: dict[tuple[str, str], IoLimits] = field(default_factory=dict)
 
     async def ensure(self, node: str, name: str, size_bytes: int, mode: str = "", source: str = "") -> Object:
         self.asked.append(node)
@@ -104,6 +107,11 @@ class FakeNodes:
 
     async def confirm(self, node: str, name: str) -> None:
         self.new.discard((node, name))
+
+    async def limit(self, node: str, name: str, limits: IoLimits) -> None:
+        if node in self.refuses:
+            raise self.refuses[node]
+        self.limits[node, name] = limits
 
     async def unconfirmed(self, node: str) -> list[str]:
         return [name for at, name in self.new if at == node]

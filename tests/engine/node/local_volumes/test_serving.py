@@ -15,6 +15,7 @@ from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LocalVolumes, Wanted
 from pilothouse.engine.node.streams.server import NodeServer
 from pilothouse.model.errors import BadRequest, InsufficientStorage, Internal, NotFound, Unavailable
+from pilothouse.model.io_limits import IoLimits
 
 NAME = "pvc-11111111-2222-3333-4444-555555555555"
 
@@ -101,3 +102,10 @@ async def test_snapshots_are_asked_for_by_their_names(nodes: NodeVolumes) -> Non
         await nodes.remove_snapshot("n1", "..")
     assert await nodes.unconfirmed("n1") == []
     await nodes.confirm("n1", NAME)
+
+
+async def test_limits_of_io_are_numbers_of_a_volume_that_is_there(nodes: NodeVolumes) -> None:
+    with pytest.raises(NotFound, match="is not on this node"):
+        await nodes.limit("n1", NAME, IoLimits(500, 20 << 20))
+    with pytest.raises(BadRequest, match="iops and bytesPerSecond are numbers, 0 for no limit"):
+        await nodes.limit("n1", NAME, IoLimits(-1, 0))
