@@ -1,4 +1,4 @@
-"""Programs that run in an instance's pods, on the standard library, PyMySQL and Debian's packages for Python alone.
+"""Programs that run in pods beside or for a server: Python's standard library, pymysql and Debian's python3-cryptography alone.
 
-They travel as a zip archive (`bundle`), so that the server's image does not change with the platform's version.
+They are carried by one zip archive and import nothing of the platform but themselves.
 """

@@ -1,0 +1,1 @@
+"""The log of changes, followed and stored as it is written."""

@@ -1,0 +1,1 @@
+"""A backup: a copy of a member, sealed into a store, with what it holds."""

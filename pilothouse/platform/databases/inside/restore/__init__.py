@@ -1,0 +1,1 @@
+"""A new instance made of a backup and the archived log."""

@@ -1,0 +1,1 @@
+"""Where backups and logs lie: a volume or S3, sealed."""

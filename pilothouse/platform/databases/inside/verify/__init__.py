@@ -1,0 +1,1 @@
+"""A backup restored into a server of its own and compared with what it recorded."""
