@@ -173,6 +173,27 @@ class Member:
         finally:
             connection.close()
 
+    def fetch(self, path: str, *, client: str = "job") -> bytes:
+        """The whole of a body of any length. Raises what http.client raises for one that breaks off."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self._context(client))
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            return answer.read()
+        finally:
+            connection.close()
+
+    def push(self, path: str, body: bytes, *, client: str = "job") -> tuple[int, Any]:
+        """In chunks."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self._context(client))
+        try:
+            connection.request("PUT", path, iter([body]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
     # the server
 
     @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent import configuration, files, gate, replication
 from pilothouse.platform.databases.inside.agent.backoff import Starts
+from pilothouse.platform.databases.inside.agent.gtid import covers
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.plan import Do
@@ -19,6 +20,8 @@ from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreach
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
 PROGRAM = "mariadbd"
+DRAINED, LOST = "yes", "lost"
+"""What became of all that the server had received before it started, or before it began to follow another source."""
 _END_WITHIN_S = 20.0
 
 
@@ -40,8 +43,11 @@ class Carrier:
             Do.STOP: self._stop,
         }
         self._statements: dict[Do, Callable[[Wanted, Seen, Answer], None]] = {
-            Do.DRAIN: lambda wanted, seen, answer: replication.drain(self._sql, answer),
+            Do.ADOPT: lambda wanted, seen, answer: replication.adopt(self._sql, seen.copied_at),
+            Do.DRAIN: self._drain,
             Do.LEAVE_DRAIN: self._leave_drain,
+            Do.SKIP_IN_DRAIN: lambda wanted, seen, answer: replication.skip_in_drain(self._sql),
+            Do.GIVE_UP_DRAIN: lambda wanted, seen, answer: self._marks.set("drained", seen.pid, LOST),
             Do.STOP_RECEIVING: lambda wanted, seen, answer: replication.stop_receiving(self._sql),
             Do.FOLLOW: self._follow,
             Do.ACKNOWLEDGE: lambda wanted, seen, answer: replication.acknowledge(self._sql, wanted.acknowledges),
@@ -113,15 +119,25 @@ class Carrier:
         while self._process.pid() and time.monotonic() < end:
             time.sleep(0.01)
 
+    def _drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        try:
+            replication.drain(self._sql, answer)
+        except Refused:
+            self._marks.set("drained", seen.pid, LOST)
+
     def _leave_drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         replication.leave_drain(self._sql)
-        self._marks.set("drained", seen.pid, "yes")
+        self._marks.set("drained", seen.pid, DRAINED)
 
     def _follow(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        """What was received and cannot be applied is forgotten by the server here."""
+        source = answer.replication
+        forgets = source is not None and not covers(answer.executed, source.received)
+        if forgets or not self._marks.get("drained", seen.pid):
+            self._marks.set("drained", seen.pid, LOST if forgets else DRAINED)
         server_id = configuration.server_id(self._settings, wanted.term)
         replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
         self._marks.set("source", seen.pid, replication.source_digest(wanted))
-        self._marks.set("drained", seen.pid, "yes")
 
     def _demote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         replication.demote(self._sql)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from pilothouse.platform.databases.inside.agent import errors, look, replication
-from pilothouse.platform.databases.inside.agent.carry import Carrier
+from pilothouse.platform.databases.inside.agent.carry import DRAINED, Carrier
 from pilothouse.platform.databases.inside.agent.job import Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
@@ -13,7 +13,8 @@ from pilothouse.platform.databases.inside.agent.objects.keeper import Keeper
 from pilothouse.platform.databases.inside.agent.plan import Do, Step, next_step
 from pilothouse.platform.databases.inside.agent.plan import Memory as Known
 from pilothouse.platform.databases.inside.agent.process import Process
-from pilothouse.platform.databases.inside.agent.seed import empty
+from pilothouse.platform.databases.inside.agent.seed import choose, copy
+from pilothouse.platform.databases.inside.agent.seed.pushed import Pushed
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
@@ -48,6 +49,7 @@ class Loop:
         self._process = Process(settings.run, self._wake.set)
         self._sql = Sql(settings.socket, settings.user)
         self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory)
+        self.pushed = Pushed(settings, self._wake.set)
         self._keeper = Keeper(settings, self._wake.set)
         self.board = Board()
 
@@ -57,6 +59,11 @@ class Loop:
             self._memory.obey(wanted.term)
             self._wanted = wanted
         self._wake.set()
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The order obeyed last."""
+        return self._wanted
 
     def end(self) -> None:
         """From any thread: the server is left as it is."""
@@ -124,7 +131,9 @@ class Loop:
         if error := self._job_error:
             self._job_error = ""
             return AGAIN_S, error
-        self._job = Job(key, lambda job: empty.make(self._settings, job), self._wake.set)
+        if wanted.seed.kind == "pushed":
+            return STEADY_S, ""
+        self._job = Job(key, choose.work(self._settings, wanted.seed), self._wake.set)
         return STEADY_S, ""
 
     def _reap(self) -> None:
@@ -146,7 +155,8 @@ class Loop:
             ended=None if pid else process.ended(),
             mode=self._carrier.mode(pid),
             is_drained=bool(self._marks.get("drained", pid)),
-            is_intact=source is None or self._marks.get("drained", pid) == "yes",
+            is_intact=source is None or self._marks.get("drained", pid) == DRAINED,
+            copied_at=copy.position(self._settings) if answer and not answer.executed else "",
             answer=answer,
         )
 
@@ -179,9 +189,9 @@ class Loop:
             wanted=wanted,
             seen=seen,
             step=step,
-            doing=job.doing if job else step.doing,
+            doing=(job.doing if job else "") or self.pushed.doing or step.doing,
             error=error or self._why_ended(seen),
-            is_seeding=job is not None,
+            is_seeding=job is not None or bool(self.pushed.doing),
             fenced_at=self._fenced_at,
             objects=self._keeper.outcomes,
             unanswered_s=time.monotonic() - self._unanswered_since if self._unanswered_since else 0.0,

@@ -18,8 +18,11 @@ class Do(Enum):
     START = "start"
     KILL = "kill"
     STOP = "stop"
+    ADOPT = "adopt"
     DRAIN = "drain"
     LEAVE_DRAIN = "leave drain"
+    SKIP_IN_DRAIN = "skip in drain"
+    GIVE_UP_DRAIN = "give up drain"
     STOP_RECEIVING = "stop receiving"
     FOLLOW = "follow"
     ACKNOWLEDGE = "acknowledge"
@@ -43,6 +46,8 @@ class Step:
     error: str = ""
 
 
+APPLIED_BEFORE = 1950
+"""ER_GTID_STRICT_OUT_OF_ORDER: the server's note of how far it has applied a relay log is some transactions behind after a crash."""
 DONE = Step(Do.DONE)
 
 
@@ -72,6 +77,8 @@ def next_step(wanted: Wanted, seen: Seen, memory: Memory) -> Step:
         return Step(Do.START, "starting the server") if seen.has_supervisor else Step(Do.WAIT, "waiting for the server's container")
     if seen.answer is None:
         return Step(Do.WAIT, "waiting for the server to answer")
+    if seen.copied_at and not seen.answer.executed:
+        return Step(Do.ADOPT, "going on from where the copy was taken")
     return _primary(wanted, seen, seen.answer) if wanted.role == "primary" else _replica(wanted, seen, seen.answer, memory)
 
 
@@ -98,14 +105,16 @@ def _replica(wanted: Wanted, seen: Seen, answer: Answer, memory: Memory) -> Step
 
 def _drain(seen: Seen, answer: Answer) -> Step | None:
     """What the server had received before its start is applied before it follows anybody: it may be all that is left of it."""
-    source = answer.replication
+    source, doing = answer.replication, "applying what was received before the start"
     if seen.is_drained or source is None:
         return None
-    if source.by_gtid:
-        return Step(Do.DRAIN, "applying what was received before the start")
-    if source.sql and not source.has_applied_all:
-        return Step(Do.WAIT, "applying what was received before the start")
-    return Step(Do.LEAVE_DRAIN, "applying what was received before the start")
+    if source.by_gtid and (source.sql or not source.is_fenced):
+        return None  # it follows already: the agent was ended before it could note so
+    if source.sql and not source.by_gtid:
+        return Step(Do.LEAVE_DRAIN if source.has_applied_all else Do.WAIT, doing)
+    if not source.by_gtid and source.sql_errno == APPLIED_BEFORE:
+        return Step(Do.SKIP_IN_DRAIN, doing)
+    return Step(Do.GIVE_UP_DRAIN if source.sql_errno else Do.DRAIN, doing)
 
 
 def _repoint(answer: Answer, source: Replication | None) -> Step:

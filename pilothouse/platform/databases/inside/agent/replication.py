@@ -57,6 +57,13 @@ def acknowledge(sql: Sql, is_wanted: bool) -> None:
     sql.run(f"SET GLOBAL rpl_semi_sync_slave_enabled = {int(is_wanted)}", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD")
 
 
+def adopt(sql: Sql, position: str) -> None:
+    """A copy comes without the log of its source: the new log goes on from the position of the copy, for itself and for whom it leads."""
+    sql.run("RESET MASTER")
+    sql.rows("SET GLOBAL gtid_binlog_state = %s", (position,))
+    sql.rows("SET GLOBAL gtid_slave_pos = %s", (position,))
+
+
 def drain(sql: Sql, answer: Answer) -> None:
     """Applies the relay log by its file: by GTID the server would throw it away at the start of its threads."""
     source = answer.replication
@@ -64,6 +71,11 @@ def drain(sql: Sql, answer: Answer) -> None:
     sql.run("SET GLOBAL slave_parallel_threads = 0")
     sql.rows("CHANGE MASTER TO RELAY_LOG_FILE = %s, RELAY_LOG_POS = %s, MASTER_USE_GTID = no", (source.relay_log, source.relay_position))
     sql.run("START SLAVE SQL_THREAD")
+
+
+def skip_in_drain(sql: Sql) -> None:
+    """Past one transaction that is applied already."""
+    sql.run("SET GLOBAL sql_slave_skip_counter = 1", "START SLAVE SQL_THREAD")
 
 
 def leave_drain(sql: Sql) -> None:

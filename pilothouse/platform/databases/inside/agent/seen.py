@@ -75,7 +75,7 @@ class Answer:
 class Seen:
     """data: `empty` or `ready`. pid: of the server, 0 when none runs. mode: `primary` or `replica`, what the running server was
     last made; "" when that is not known. is_drained: what the running server had received before its start is applied.
-    is_intact: it has all that it ever acknowledged.
+    is_intact: it has all that it ever acknowledged. copied_at: position of the copy that the data were made of, "" where they were not.
     """
 
     data: str
@@ -86,6 +86,7 @@ class Seen:
     mode: str
     is_drained: bool
     is_intact: bool
+    copied_at: str
     answer: Answer | None
 
     @property

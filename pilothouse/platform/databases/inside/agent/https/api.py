@@ -1,9 +1,15 @@
 """What can be asked of an agent."""
 
+import sys
+import threading
+
 from pilothouse.platform.databases.inside.agent import wanted
+from pilothouse.platform.databases.inside.agent.https import bodies
 from pilothouse.platform.databases.inside.agent.https.handler import Handler, Problem, Route
+from pilothouse.platform.databases.inside.agent.job import Failed
 from pilothouse.platform.databases.inside.agent.loop import Loop
 from pilothouse.platform.databases.inside.agent.memory import Outdated
+from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 MOST_WAIT_S = 5.0
@@ -15,12 +21,15 @@ class Api:
     def __init__(self, settings: Settings, loop: Loop) -> None:
         self._settings = settings
         self._loop = loop
+        self._copying = threading.Lock()
 
     def routes(self) -> Routes:
         return {
             ("GET", "/live"): Route(self._live),
             ("GET", "/ready"): Route(self._ready),
             ("GET", "/v1/state"): Route(self._state, ("operator", "job")),
+            ("GET", "/v1/clone"): Route(self._clone, ("member", "job")),
+            ("PUT", "/v1/seed"): Route(self._seed, ("job",)),
             ("PUT", "/v1/wanted"): Route(self._wanted, ("operator",)),
         }
 
@@ -40,6 +49,28 @@ class Api:
         except ValueError as error:
             raise Problem(400, {"error": "after is a sequence and wait a number of seconds"}) from error
         request.send(200, self._loop.board.read(after, min(MOST_WAIT_S, max(0.0, wait_s))))
+
+    def _clone(self, request: Handler) -> None:
+        """One at a time: each reads the whole data."""
+        if not self._loop.board.read().get("answers"):
+            raise Problem(503, {"error": "the server does not answer"})
+        if not self._copying.acquire(blocking=False):
+            raise Problem(503, {"error": "another copy is being taken"})
+        try:
+            bodies.send(request, copy.stream(self._settings))
+        except Failed as error:
+            sys.stderr.write(f"a copy of the data could not be sent: {error}\n")
+        finally:
+            self._copying.release()
+
+    def _seed(self, request: Handler) -> None:
+        if why := self._loop.pushed.hindrance(self._loop.wanted, request.query.get("id", "")):
+            raise Problem(409, {"error": why})
+        try:
+            self._loop.pushed.take(bodies.read(request))
+        except (Failed, OSError) as error:
+            raise Problem(400, {"error": str(error)}) from error
+        request.send(200, {})
 
     def _wanted(self, request: Handler) -> None:
         order = wanted.parse(request.body())

@@ -1,0 +1,188 @@
+"""A primary with two replicas, as real processes: seeding, following, fencing, promotion and the return of an old primary."""
+
+import http.client
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pymysql
+import pytest
+
+from tests.platform.databases.lab import Lab, Member, State
+
+EMPTY = {"kind": "empty", "id": "1"}
+
+
+def source(member: Member) -> dict[str, object]:
+    return {"host": "127.0.0.1", "port": member.sql_port}
+
+
+def follow(replica: Member, primary: Member, **more: object) -> None:
+    seed = {"kind": "clone", "host": "127.0.0.1", "port": primary.port}
+    replica.put(role="replica", source=source(primary), seed=seed, acknowledges=True, **more)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Member 0 is the primary and waits for one of the two replicas."""
+    lab = Lab(3)
+    lab.start()
+    lab[0].applied(seed=EMPTY)
+    for replica in lab.members[1:]:
+        replica.until_up()
+        follow(replica, lab[0])
+    for replica in lab.members[1:]:
+        replica.until(lambda state: state["applied"], 40)
+    lab[0].applied(semi_sync=True)
+    lab[0].sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    yield lab
+    lab.close()
+
+
+def fence(term: int, *replicas: Member) -> list[State]:
+    for replica in replicas:
+        replica.put(term=term, source=None)
+    return [replica.until(lambda state: (state["replication"] or {}).get("stopped_io_at_term") == term) for replica in replicas]
+
+
+def promote(term: int, primary: Member, position: str, *others: Member) -> None:
+    primary.put(term=term, role="primary", semi_sync=True, promote_after=position, source=None)
+    for other in others:
+        follow(other, primary, term=term)
+    primary.until(lambda state: state["writable"] and state["term"] == term)
+
+
+def ids(member: Member) -> list[int]:
+    return [row["id"] for row in member.sql("SELECT id FROM t ORDER BY id")]
+
+
+def eventually(holds: Callable[[], object], within_s: float = 10) -> None:
+    end = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < end, "it did not come to hold"
+        time.sleep(0.02)
+
+
+def _hold(replica: Member) -> None:
+    """Keeps the replica from applying anything to the table, until its server ends."""
+    with suppress(AssertionError):
+        replica.root("LOCK TABLES orders.t READ", "SELECT SLEEP(60)")
+
+
+class Insert(threading.Thread):
+    """An insert that may wait for ever."""
+
+    def __init__(self, member: Member, id: int) -> None:
+        super().__init__(daemon=True)
+        self._member, self._id = member, id
+        self.answer: Any = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.answer = self._member.sql("INSERT INTO t VALUES (%s)", self._id, read_timeout=60)
+        except pymysql.Error as error:
+            self.answer = error
+
+
+def test_a_failover_loses_nothing_acknowledged_and_the_old_primary_comes_back(lab: Lab) -> None:
+    old, new, third = lab.members
+    old.sql("INSERT INTO t VALUES (1)")
+    old.kill_server()
+    states = fence(2, new, third)
+    position = max(states, key=lambda state: int(state["gtid"]["received"].split("-")[2]))["gtid"]["received"]
+    promote(2, new, position, third, old)
+    new.sql("INSERT INTO t VALUES (2)")
+    for member in (third, old):
+        member.until(lambda state: state["applied"] and state["replication"]["io"])
+        eventually(lambda member=member: ids(member) == [1, 2])
+
+
+def test_what_nobody_acknowledged_is_taken_back_and_received_again_from_the_new_primary(lab: Lab) -> None:
+    """The insert 1 reaches nobody; the insert 2, written by the old primary as well, reaches one replica before it ends."""
+    old, new, third = lab.members
+    old.sql("INSERT INTO t VALUES (7)")
+    fence(1, third)
+    new.put(acknowledges=False)
+    new.until(lambda state: state["applied"])
+    waiting = Insert(old, 1)
+    eventually(lambda: ids(new) == [1, 7])
+    assert waiting.answer is None, "it was acknowledged by nobody"
+    fence(2, new, third)
+    lost = Insert(old, 2)
+    eventually(lambda: old.root("SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'Commit'") == "1")
+    promote(2, new, new.state()["gtid"]["received"], third, old)
+    assert isinstance(lost.join() or lost.answer, pymysql.Error)
+    new.sql("INSERT INTO t VALUES (3)")
+    for member in (old, third):
+        member.until(lambda state: state["applied"] and state["replication"]["io"])
+        eventually(lambda member=member: ids(member) == [1, 3, 7])
+
+
+def test_a_fenced_replica_receives_nothing_more_and_says_at_which_term(lab: Lab) -> None:
+    primary, one, other = lab.members
+    fence(4, one)
+    primary.sql("INSERT INTO t VALUES (1)")
+    eventually(lambda: ids(other) == [1])
+    assert ids(one) == []
+    assert one.state()["replication"]["stopped_io_at_term"] == 4
+    follow(one, primary)
+    eventually(lambda: ids(one) == [1])
+
+
+def test_what_a_replica_has_received_but_not_applied_outlives_its_server_and_its_source(lab: Lab) -> None:
+    primary, replica, _ = lab.members
+    fence(1, lab[2])
+    threading.Thread(target=_hold, args=(replica,), daemon=True).start()
+    eventually(lambda: replica.root("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(60)'") == "1")
+    primary.sql("INSERT INTO t VALUES (1)")
+    assert ids(replica) == []
+    primary.kill_server()
+    primary.kill_agent()
+    replica.kill_server()
+    (state,) = fence(2, replica)
+    state = replica.until(lambda state: state["applied"] and state["term"] == 2)
+    assert ids(replica) == [1]
+    assert state["replication"]["intact"]
+
+
+def test_a_primary_that_lacks_what_it_should_go_on_from_accepts_no_writes(lab: Lab) -> None:
+    replica = lab[1]
+    fence(2, replica)
+    replica.put(role="primary", promote_after="0-17-4000", semi_sync=False)
+    state = replica.until(lambda state: "0-17-4000" in state["error"])
+    assert not state["writable"]
+    assert state["role"] == "replica"
+
+
+def test_data_that_a_job_pushes_make_a_server_with_their_position(lab: Lab) -> None:
+    """A copy is taken from one member and pushed to a new one."""
+    lab[0].sql("INSERT INTO t VALUES (1)")
+    scratch = Lab(1)
+    try:
+        scratch.start()
+        member = scratch[0]
+        member.until_up()
+        member.put(seed={"kind": "pushed", "id": "5"})
+        copy = lab[0].fetch("/v1/clone", client="job")
+        assert member.push("/v1/seed?id=4", copy)[0] == 409
+        assert member.push("/v1/seed?id=5", copy[: len(copy) // 2])[0] == 400
+        assert member.state()["data"] == "empty"
+        assert member.push("/v1/seed?id=5", copy)[0] == 200
+        state = member.until(lambda state: state["applied"])
+        assert ids(member) == [1]
+        assert state["gtid"]["executed"].split("-")[2] >= lab[0].state()["gtid"]["executed"].split("-")[2]
+    finally:
+        scratch.close()
+
+
+def test_a_copy_that_breaks_off_leaves_no_data(lab: Lab) -> None:
+    replica = lab[2]
+    lab[0].put(term=1)
+    replica.put(reseed="once")
+    with pytest.raises((http.client.HTTPException, OSError, AssertionError)):
+        lab[0].fetch("/v1/clone", client="nobody")
+    replica.until(lambda state: state["applied"], 40)
+    assert ids(replica) == ids(lab[0])
