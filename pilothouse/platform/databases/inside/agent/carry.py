@@ -4,20 +4,25 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from pilothouse.platform.databases.inside.agent import configuration, files, gate, replication
+from pilothouse.platform.databases.inside.agent import configuration, errant, files, gate, leftovers, replication, tuning
 from pilothouse.platform.databases.inside.agent.backoff import Starts
 from pilothouse.platform.databases.inside.agent.gtid import covers
+from pilothouse.platform.databases.inside.agent.https.tls import Tls
+from pilothouse.platform.databases.inside.agent.job import Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.plan import Do
 from pilothouse.platform.databases.inside.agent.process import Process
 from pilothouse.platform.databases.inside.agent.seed import folder
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
+from pilothouse.platform.databases.inside.agent.sessions import Sessions
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
-from pilothouse.platform.databases.inside.agent.wanted import Wanted
+from pilothouse.platform.databases.inside.agent.tuning import Tuned
+from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted
 
 PROGRAM = "mariadbd"
 DRAINED, LOST = "yes", "lost"
@@ -26,7 +31,11 @@ _END_WITHIN_S = 20.0
 
 
 class Carrier:
-    """starts: of the server, so that one that ends again and again is not started without a pause."""
+    """starts: of the server, so that one that ends again and again is not started without a pause.
+
+    tuned: what became of settings, of the server with that pid and of that description. clients: sessions that were there when idle ones
+    were ended last, None while that is not being done.
+    """
 
     def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, memory: Memory) -> None:
         self._settings = settings
@@ -34,8 +43,10 @@ class Carrier:
         self._sql = sql
         self._marks = marks
         self._memory = memory
-        self._starting = ""
         self.starts = Starts()
+        self.tuned: tuple[int, Server | None, Tuned] = (0, None, Tuned())
+        self.clients: int | None = None
+        self._leftovers: Job | None = None
         self._steps: dict[Do, Callable[[Wanted, Seen], None]] = {
             Do.DISCARD: self._discard,
             Do.START: self._start,
@@ -60,6 +71,9 @@ class Carrier:
             Do.CLOSE: lambda wanted, seen, answer: self._sql.run("SET GLOBAL read_only = 1"),
             Do.GATE: lambda wanted, seen, answer: gate.close(self._sql),
             Do.LIFT_GATE: lambda wanted, seen, answer: gate.lift(self._sql),
+            Do.END_IDLE: self._end_idle,
+            Do.RELOAD_TLS: self._reload_tls,
+            Do.TUNE: self._tune,
         }
 
     def carry(self, do: Do, wanted: Wanted, seen: Seen) -> None:
@@ -70,18 +84,12 @@ class Carrier:
             assert seen.answer is not None
             self._statements[do](wanted, seen, seen.answer)
 
-    def mode(self, pid: int) -> str:
-        """What the running server was made last. One that the agent has just had started is what it was started as."""
-        if pid and self._starting:
-            self._marks.set("mode", pid, self._starting)
-            self._starting = ""
-        return self._marks.get("mode", pid)
-
     def may_start(self, now: float) -> float:
         """Seconds until the server may be started."""
         return max(0.0, self.starts.due(now) - now)
 
     def _discard(self, wanted: Wanted, seen: Seen) -> None:
+        errant.keep(self._settings, wanted.reseed)
         folder.discard(self._settings)
         self._memory.has_reseeded(wanted.reseed)
 
@@ -95,7 +103,8 @@ class Carrier:
         text = configuration.text(settings, wanted.server, term=wanted.term, truncates=truncates)
         files.write(settings.configuration, text)
         self._process.stop_by("KILL" if wanted.role == "primary" and wanted.semi_sync else "TERM")
-        self._starting = wanted.role
+        self._marks.prepare("mode", wanted.role)
+        self._marks.prepare("tls", Tls.version_of(settings.tls))
         self.starts = self.starts.started(time.monotonic())
         self._process.start(PROGRAM)
 
@@ -141,6 +150,7 @@ class Carrier:
 
     def _demote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         replication.demote(self._sql)
+        self._leftovers = leftovers.end(self._settings, wanted)
         self._process.stop_by("TERM")
         self._marks.set("mode", seen.pid, "replica")
 
@@ -150,6 +160,24 @@ class Carrier:
         self._marks.set("mode", seen.pid, "primary")
         self._marks.forget("source")
         replication.promote(self._sql, answer, configuration.server_id(self._settings, wanted.term))
+
+    def _end_idle(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        self.clients = Sessions(self._sql, leftovers.own_accounts(self._settings, wanted)).end_idle()
+
+    def _reload_tls(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        version = Tls.version_of(self._settings.tls)
+        self._sql.run("FLUSH LOCAL SSL")
+        self._marks.set("tls", seen.pid, version)
+
+    def _tune(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        """The file follows: it says afterwards what the server was told."""
+        text = configuration.text(self._settings, wanted.server, term=wanted.term, truncates=False)
+        for name in configuration.removed(files.read(self._settings.configuration), text):
+            with suppress(Refused):
+                self._sql.run(f"SET GLOBAL {name} = DEFAULT")
+        tuned = tuning.tune(self._sql, configuration.online(wanted.server))
+        files.write(self._settings.configuration, text)
+        self.tuned = (seen.pid, wanted.server, tuned)
 
 
 def _empty(place: Path) -> None:

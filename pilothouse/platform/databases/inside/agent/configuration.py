@@ -67,21 +67,35 @@ def text(settings: Settings, server: Server, *, term: int, truncates: bool) -> s
 
     truncates: recovery takes back what no replica has acknowledged. It may only where another member has become primary since.
     """
-    of_memory = sizes(server.memory_bytes)
     values = {
         **_DEFAULTS,
-        "innodb-buffer-pool-size": str(of_memory.buffer_pool),
-        "innodb-log-file-size": str(of_memory.redo_log),
-        "max-connections": str(of_memory.connections),
-        "table-open-cache": str(of_memory.table_cache),
-        "table-definition-cache": str(of_memory.table_cache),
-        **{_option(name): value for name, value in server.parameters.items()},
+        **{_option(name): value for name, value in online(server).items()},
         **_FIXED,
         **_places(settings),
         "server-id": str(server_id(settings, term)),
         "init-rpl-role": "SLAVE" if truncates else "MASTER",
     }
     return _file(values)
+
+
+def online(server: Server) -> dict[str, str]:
+    """Settings that a running server may take, by the names of its variables: what its memory asks for, and parameters."""
+    of_memory = sizes(server.memory_bytes)
+    values = {
+        "innodb-buffer-pool-size": str(of_memory.buffer_pool),
+        "innodb-log-file-size": str(of_memory.redo_log),
+        "max-connections": str(of_memory.connections),
+        "table-open-cache": str(of_memory.table_cache),
+        "table-definition-cache": str(of_memory.table_cache),
+        **{_option(name): value for name, value in server.parameters.items()},
+    }
+    return {name.replace("-", "_"): value for name, value in values.items() if name not in _FIXED}
+
+
+def removed(old: str, new: str) -> list[str]:
+    """Names of the variables that the old file sets and the new one does not."""
+    gone = [line.partition(" = ")[0] for line in old.splitlines() if " = " in line]
+    return [name.replace("-", "_") for name in gone if f"\n{name} = " not in new]
 
 
 def server_id(settings: Settings, term: int) -> int:

@@ -4,18 +4,21 @@ import threading
 import time
 from collections.abc import Callable
 
-from pilothouse.platform.databases.inside.agent import errors, look, replication
-from pilothouse.platform.databases.inside.agent.carry import DRAINED, Carrier
+from pilothouse.platform.databases.inside.agent import errors, replication
+from pilothouse.platform.databases.inside.agent.carry import Carrier
+from pilothouse.platform.databases.inside.agent.hold import Hold
+from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.job import Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.objects.keeper import Keeper
+from pilothouse.platform.databases.inside.agent.observe import Observer
 from pilothouse.platform.databases.inside.agent.plan import Do, Step, next_step
 from pilothouse.platform.databases.inside.agent.plan import Memory as Known
 from pilothouse.platform.databases.inside.agent.process import Process
-from pilothouse.platform.databases.inside.agent.seed import choose, copy
+from pilothouse.platform.databases.inside.agent.seed import choose
 from pilothouse.platform.databases.inside.agent.seed.pushed import Pushed
-from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
+from pilothouse.platform.databases.inside.agent.seen import Seen
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
 from pilothouse.platform.databases.inside.agent.state import Board, Report, document
@@ -25,6 +28,8 @@ STEADY_S = 0.5
 """Between looks while all is as wanted."""
 BUSY_S = 0.02
 """Between looks while something is waited for."""
+DRAINING_S = 0.003
+"""Between two looks for idle sessions to end."""
 AGAIN_S = 1.0
 """After a step that failed."""
 
@@ -36,12 +41,9 @@ class Loop:
         self._settings = settings
         self._program = program
         self._wake = threading.Event()
-        self._over = False
         self._order = threading.Lock()
         self._wanted: Wanted | None = None
-        self._fenced_at = 0
-        self._unanswered_since: float | None = None
-        self._read_only_since: float | None = None
+        self._draining_since: float | None = None
         self._job: Job | None = None
         self._job_error = ""
         self._memory = Memory(settings.memory)
@@ -49,9 +51,16 @@ class Loop:
         self._process = Process(settings.run, self._wake.set)
         self._sql = Sql(settings.socket, settings.user)
         self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory)
-        self.pushed = Pushed(settings, self._wake.set)
+        self._observer = Observer(settings, self._process, self._sql, self._marks, self._wake.set)
         self._keeper = Keeper(settings, self._wake.set)
+        self._hold = Hold(settings.run)
+        self.pushed = Pushed(settings, self._wake.set)
         self.board = Board()
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The order obeyed last."""
+        return self._wanted
 
     def obey(self, wanted: Wanted) -> None:
         """From any thread. Raises Outdated, OSError; the order does not count then."""
@@ -60,21 +69,16 @@ class Loop:
             self._wanted = wanted
         self._wake.set()
 
-    @property
-    def wanted(self) -> Wanted | None:
-        """The order obeyed last."""
-        return self._wanted
-
-    def end(self) -> None:
-        """From any thread: the server is left as it is."""
-        self._over = True
+    def leave(self) -> None:
+        """From any thread, as a signal's handler: the pod is to end, or this container alone."""
+        self._hold.leave()
         self._wake.set()
 
     def run(self, has_looked: Callable[[], None]) -> None:
-        """has_looked: called once there is a first state."""
+        """Until the agent is to end. has_looked: called once there is a first state."""
         pause_s = self._round()
         has_looked()
-        while not self._over:
+        while not self._hold.is_over(self._process.is_stopping(), self._process.pid()):
             self._wake.wait(pause_s)
             self._wake.clear()
             pause_s = self._round()
@@ -83,7 +87,8 @@ class Loop:
     def _round(self) -> float:
         self._reap()
         wanted = self._wanted
-        seen = self._look(wanted)
+        seen = self._observer.look(wanted)
+        self._hold.keep(seen)
         step = self._plan(wanted, seen)
         error, pause_s = step.error, STEADY_S
         if wanted is not None and step.do not in (Do.DONE, Do.WAIT):
@@ -101,8 +106,24 @@ class Loop:
     def _plan(self, wanted: Wanted | None, seen: Seen) -> Step:
         if wanted is None:
             return Step(Do.WAIT, "waiting for an order")
-        known = Known(self._marks.get("source", seen.pid), replication.source_digest(wanted), self._memory.reseeded)
+        pid, server, _ = self._carrier.tuned
+        known = Known(
+            source=self._marks.get("source", seen.pid),
+            wanted_source=replication.source_digest(wanted),
+            reseeded=self._memory.reseeded,
+            has_tls=self._marks.get("tls", seen.pid) == Tls.version_of(self._settings.tls),
+            is_tuned=pid == seen.pid and server == wanted.server,
+            draining_s=self._draining_s(wanted),
+            clients=self._carrier.clients,
+        )
         return next_step(wanted, seen, known)
+
+    def _draining_s(self, wanted: Wanted) -> float:
+        if not wanted.drain:
+            self._draining_since = self._carrier.clients = None
+        elif self._draining_since is None:
+            self._draining_since = time.monotonic()
+        return 0.0 if self._draining_since is None else time.monotonic() - self._draining_since
 
     def _carry(self, step: Step, wanted: Wanted, seen: Seen, error: str) -> tuple[float, str]:
         """Seconds until the next look, and what went wrong."""
@@ -114,12 +135,10 @@ class Loop:
             self._carrier.carry(step.do, wanted, seen)
         except (Unreachable, Refused, OSError) as failure:
             return AGAIN_S, f"{step.doing}: {failure}"
-        self._note(step.do, wanted)
-        return (BUSY_S if step.do is Do.START else 0.0), error
-
-    def _note(self, do: Do, wanted: Wanted) -> None:
-        if do is Do.CLOSE:
-            self._read_only_since = time.time()
+        if step.do is Do.CLOSE:
+            self._observer.read_only_since = time.time()
+        pauses = {Do.START: BUSY_S, Do.END_IDLE: DRAINING_S, Do.RECEIVE: AGAIN_S if error else 0.0}
+        return pauses.get(step.do, 0.0), error
 
     def _seed(self, wanted: Wanted) -> tuple[float, str]:
         assert wanted.seed is not None
@@ -131,71 +150,32 @@ class Loop:
         if error := self._job_error:
             self._job_error = ""
             return AGAIN_S, error
-        if wanted.seed.kind == "pushed":
-            return STEADY_S, ""
-        self._job = Job(key, choose.work(self._settings, wanted.seed), self._wake.set)
+        if wanted.seed.kind != "pushed":
+            self._job = Job(key, choose.work(self._settings, wanted.seed), self._wake.set)
         return STEADY_S, ""
 
     def _reap(self) -> None:
         if self._job is not None and self._job.is_over:
             self._job_error, self._job = self._job.error, None
 
-    def _look(self, wanted: Wanted | None) -> Seen:
-        process = self._process
-        pid = process.pid()
-        answer = self._ask() if pid else None
-        self._count_silence(pid, answer)
-        source = answer.replication if answer else None
-        self._fence(wanted, answer)
-        return Seen(
-            data="ready" if self._settings.mysql.is_dir() else "empty",
-            pid=pid,
-            has_supervisor=process.has_supervisor(),
-            is_stopping=process.is_stopping(),
-            ended=None if pid else process.ended(),
-            mode=self._carrier.mode(pid),
-            is_drained=bool(self._marks.get("drained", pid)),
-            is_intact=source is None or self._marks.get("drained", pid) == DRAINED,
-            copied_at=copy.position(self._settings) if answer and not answer.executed else "",
-            answer=answer,
-        )
-
-    def _ask(self) -> Answer | None:
-        try:
-            return look.look(self._sql)
-        except (Unreachable, Refused):
-            return None
-
-    def _count_silence(self, pid: int, answer: Answer | None) -> None:
-        if not pid or answer is not None:
-            self._unanswered_since = None
-        elif self._unanswered_since is None:
-            self._unanswered_since = time.monotonic()
-
-    def _fence(self, wanted: Wanted | None, answer: Answer | None) -> None:
-        """A member receives nothing when its thread for that has ended, or when its server does not run; an order to receive ends it."""
-        if wanted is None or wanted.source is not None or wanted.role != "replica":
-            self._fenced_at = 0
-        elif answer is not None and (answer.replication is None or answer.replication.is_fenced):
-            self._fenced_at = wanted.term
-
-    def _why_ended(self, seen: Seen) -> str:
-        return errors.sentence(seen.ended.code, self._settings.error_log) if seen.ended else ""
-
     def _tell(self, wanted: Wanted | None, seen: Seen, step: Step, error: str) -> None:
-        job = self._job
+        job, log = self._job, self._settings.error_log
+        pid, server, tuned = self._carrier.tuned
         report = Report(
             term=wanted.term if wanted else self._memory.term,
             wanted=wanted,
             seen=seen,
             step=step,
             doing=(job.doing if job else "") or self.pushed.doing or step.doing,
-            error=error or self._why_ended(seen),
+            error=error or (errors.sentence(seen.ended.code, log) if seen.ended else ""),
             is_seeding=job is not None or bool(self.pushed.doing),
-            fenced_at=self._fenced_at,
+            is_leaving=self._hold.is_leaving,
+            fenced_at=self._observer.fenced_at,
             objects=self._keeper.outcomes,
-            unanswered_s=time.monotonic() - self._unanswered_since if self._unanswered_since else 0.0,
-            read_only_since=self._read_only_since,
-            untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(self._settings.error_log),
+            tuned=tuned if pid == seen.pid else None,
+            server=server if pid == seen.pid else None,
+            unanswered_s=self._observer.unanswered_s,
+            read_only_since=self._observer.read_only_since,
+            untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(log),
         )
         self.board.publish(document(self._settings, report, self._program))

@@ -26,7 +26,7 @@ def run(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
     handler = type("AgentHandler", (Handler,), {"routes": Api(settings, loop).routes()})
     server = Server((settings.address, settings.port), handler, Tls(settings.tls))
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.end())
+        signal.signal(number, lambda *_: loop.leave())
     loop.run(threading.Thread(target=server.serve_forever, daemon=True).start)
     return 0
 

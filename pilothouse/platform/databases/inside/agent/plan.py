@@ -35,6 +35,9 @@ class Do(Enum):
     CLOSE = "close"
     GATE = "gate"
     LIFT_GATE = "lift gate"
+    END_IDLE = "end idle"
+    RELOAD_TLS = "reload tls"
+    TUNE = "tune"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +51,28 @@ class Step:
 
 APPLIED_BEFORE = 1950
 """ER_GTID_STRICT_OUT_OF_ORDER: the server's note of how far it has applied a relay log is some transactions behind after a crash."""
+DRAIN_S = 0.5
+"""For how long a primary that is to be read only ends idle sessions first."""
 DONE = Step(Do.DONE)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the agent knows besides. source: a digest of the source and the account that the server was told last, as `wanted_source`
-    is of those wanted. reseeded: the id of the last request for other data that was carried out.
+    """What the agent knows besides.
+
+    source: a digest of the source and the account that the server was told last, as `wanted_source` is of those wanted.
+    reseeded: the id of the last request for other data that was carried out. has_tls: it serves the certificate that is mounted.
+    is_tuned: it has taken the settings that are wanted. draining_s: for how long sessions are being ended; clients: how many there were
+    when that was done last, None before.
     """
 
     source: str = ""
     wanted_source: str = ""
     reseeded: str = ""
+    has_tls: bool = True
+    is_tuned: bool = True
+    draining_s: float = 0.0
+    clients: int | None = None
 
 
 def next_step(wanted: Wanted, seen: Seen, memory: Memory) -> Step:
@@ -79,7 +92,7 @@ def next_step(wanted: Wanted, seen: Seen, memory: Memory) -> Step:
         return Step(Do.WAIT, "waiting for the server to answer")
     if seen.copied_at and not seen.answer.executed:
         return Step(Do.ADOPT, "going on from where the copy was taken")
-    return _primary(wanted, seen, seen.answer) if wanted.role == "primary" else _replica(wanted, seen, seen.answer, memory)
+    return _primary(wanted, seen, seen.answer, memory) if wanted.role == "primary" else _replica(wanted, seen, seen.answer, memory)
 
 
 def _stopped(seen: Seen, graceful: bool) -> Step:
@@ -97,10 +110,10 @@ def _replica(wanted: Wanted, seen: Seen, answer: Answer, memory: Memory) -> Step
     source = answer.replication
     if wanted.source is None:
         receives = source is not None and not source.is_fenced
-        return Step(Do.STOP_RECEIVING, "ceasing to receive") if receives else _gate(wanted, answer)
+        return Step(Do.STOP_RECEIVING, "ceasing to receive") if receives else _settled(wanted, answer, memory)
     if source is None or memory.source != memory.wanted_source or not source.by_gtid:
         return _repoint(answer, source)
-    return _following(wanted, answer, source) or _gate(wanted, answer)
+    return _following(wanted, answer, source) or _settled(wanted, answer, memory)
 
 
 def _drain(seen: Seen, answer: Answer) -> Step | None:
@@ -139,17 +152,24 @@ def _trouble(source: Replication) -> str:
     return source.io_error or source.sql_error
 
 
-def _primary(wanted: Wanted, seen: Seen, answer: Answer) -> Step:
+def _primary(wanted: Wanted, seen: Seen, answer: Answer, memory: Memory) -> Step:
     step = _drain(seen, answer) or _promotion(wanted, seen, answer)
     if step is not None:
         return step
     if answer.semi_sync.primary != wanted.semi_sync:
         return Step(Do.SEMI_SYNC, "changing whether commits wait for an acknowledgement")
     if wanted.drain:
-        return _gate(wanted, answer) if answer.read_only else Step(Do.CLOSE, "becoming read only")
+        return DONE if answer.read_only else _giving_up_writes(memory)
     if answer.read_only:
         return Step(Do.OPEN, "beginning to accept writes")
-    return _gate(wanted, answer)
+    return _settled(wanted, answer, memory)
+
+
+def _giving_up_writes(memory: Memory) -> Step:
+    """Sessions end between two transactions as far as they can in that time; what is left then gets errors."""
+    if memory.clients == 0 or memory.draining_s >= DRAIN_S:
+        return Step(Do.CLOSE, "becoming read only")
+    return Step(Do.END_IDLE, "ending idle sessions")
 
 
 def _promotion(wanted: Wanted, seen: Seen, answer: Answer) -> Step | None:
@@ -171,7 +191,9 @@ def _behind(target: str, answer: Answer, source: Replication | None) -> Step:
     return Step(Do.WAIT, f"applying up to {target}")
 
 
-def _gate(wanted: Wanted, answer: Answer) -> Step:
-    if wanted.gate == answer.is_gated:
-        return DONE
-    return Step(Do.GATE, "letting new connections wait") if wanted.gate else Step(Do.LIFT_GATE, "letting new connections in")
+def _settled(wanted: Wanted, answer: Answer, memory: Memory) -> Step:
+    if wanted.gate != answer.is_gated:
+        return Step(Do.GATE, "letting new connections wait") if wanted.gate else Step(Do.LIFT_GATE, "letting new connections in")
+    if not memory.has_tls:
+        return Step(Do.RELOAD_TLS, "taking a new certificate")
+    return DONE if memory.is_tuned else Step(Do.TUNE, "taking new settings")

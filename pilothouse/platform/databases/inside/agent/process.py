@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ class Process:
         self._run = run
         self._changed = changed
         self._watched = 0
-        self.started_at = 0.0
-        """Monotonic; when this agent last asked for a start, or saw a server that it had not started."""
 
     def pid(self) -> int:
         """0 when none runs."""
@@ -60,7 +57,6 @@ class Process:
     def start(self, program: str) -> None:
         """Asks for a server; `pid` tells when it is there. Raises OSError when its folder cannot be written."""
         files.write(self._run / "program", program)
-        self.started_at = time.monotonic()
         _signal(self._supervisor(), signal.SIGUSR1)
 
     def stop_by(self, name: str) -> None:
@@ -83,7 +79,6 @@ class Process:
         with suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
             self._watched = pid
-            self.started_at = self.started_at or time.monotonic()
             threading.Thread(target=self._wait, args=(descriptor,), daemon=True).start()
 
     def _wait(self, descriptor: int) -> None:

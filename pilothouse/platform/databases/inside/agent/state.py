@@ -10,7 +10,8 @@ from pilothouse.platform.databases.inside.agent.objects.apply import Outcome
 from pilothouse.platform.databases.inside.agent.plan import Do, Step
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
 from pilothouse.platform.databases.inside.agent.settings import Settings
-from pilothouse.platform.databases.inside.agent.wanted import Wanted
+from pilothouse.platform.databases.inside.agent.tuning import Tuned
+from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted
 
 State = dict[str, object]
 _QUIET = frozenset({"gtid", "disk", "sessions", "uptime_s", "unanswered_s"})
@@ -19,7 +20,7 @@ _QUIET = frozenset({"gtid", "disk", "sessions", "uptime_s", "unanswered_s"})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the loop knows after a round. fenced_at: the term at which receiving was ended, 0 while it may receive."""
+    """What the loop knows after a round. fenced_at: see `observe.Observer`. tuned, server: the settings that the server has taken."""
 
     term: int
     wanted: Wanted | None
@@ -28,8 +29,11 @@ class Report:
     doing: str
     error: str
     is_seeding: bool
+    is_leaving: bool
     fenced_at: int
     objects: Mapping[str, Outcome]
+    tuned: Tuned | None
+    server: Server | None
     unanswered_s: float
     read_only_since: float | None
     untruncated: bool
@@ -62,10 +66,12 @@ def document(settings: Settings, report: Report, program: str) -> State:
         "answers": answer is not None,
         "unanswered_s": round(report.unanswered_s, 1),
         "untruncated": report.untruncated,
-        "leaving": seen.is_stopping,
+        "leaving": report.is_leaving or seen.is_stopping,
         "objects": {key: {"version": each.version, "error": each.error} for key, each in report.objects.items()},
         "disk": _disk(settings),
-        "limits": {"memory_bytes": wanted.server.memory_bytes, "cpu_millis": wanted.server.cpu_millis} if wanted else None,
+        "limits": {"memory_bytes": report.server.memory_bytes, "cpu_millis": report.server.cpu_millis} if report.server else None,
+        "pending_restart": list(report.tuned.pending) if report.tuned else [],
+        "rejected": dict(report.tuned.rejected) if report.tuned else {},
         "agent": program,
     } | (_of_server(answer, report) if answer else _WITHOUT_ANSWER)
 

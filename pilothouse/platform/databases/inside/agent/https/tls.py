@@ -12,13 +12,13 @@ class Tls:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._version: tuple[int, ...] = ()
+        self._version = ""
         self._context: ssl.SSLContext | None = None
 
     def context(self) -> ssl.SSLContext:
         """Raises OSError when the files are not there yet or do not fit each other; the context before stays as long as there is one."""
         try:
-            version = tuple((self._folder / name).stat().st_mtime_ns for name in _FILES)
+            version = self.version_of(self._folder)
             if self._context is None or version != self._version:
                 self._context, self._version = self._made(), version
         except OSError:
@@ -26,6 +26,11 @@ class Tls:
                 raise
         assert self._context is not None
         return self._context
+
+    @staticmethod
+    def version_of(folder: Path) -> str:
+        """Changes with the files. Raises OSError when one is not there."""
+        return "-".join(str((folder / name).stat().st_mtime_ns) for name in _FILES)
 
     def _made(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,0 +1,87 @@
+"""What the agent sees in one look: its processes, its server's answer, and since when something is so."""
+
+import time
+from collections.abc import Callable
+
+from pilothouse.platform.databases.inside.agent import look
+from pilothouse.platform.databases.inside.agent.carry import DRAINED, LOST
+from pilothouse.platform.databases.inside.agent.catch_up import CatchUp
+from pilothouse.platform.databases.inside.agent.marks import Marks
+from pilothouse.platform.databases.inside.agent.process import Process
+from pilothouse.platform.databases.inside.agent.seed import copy
+from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
+from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
+from pilothouse.platform.databases.inside.agent.wanted import Wanted
+
+
+class Observer:
+    """For the loop's thread. fenced_at: the term at whose order the server has ceased to receive, 0 while it may receive.
+
+    read_only_since: Unix time at which a primary was made read only, None while it is writable.
+    """
+
+    def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, changed: Callable[[], None]) -> None:
+        self._settings = settings
+        self._process = process
+        self._sql = sql
+        self._marks = marks
+        self._catch_up = CatchUp(settings.tls, changed)
+        self._unanswered_since: float | None = None
+        self.fenced_at = 0
+        self.read_only_since: float | None = None
+
+    @property
+    def unanswered_s(self) -> float:
+        """How long a running server has not answered."""
+        return 0.0 if self._unanswered_since is None else time.monotonic() - self._unanswered_since
+
+    def look(self, wanted: Wanted | None) -> Seen:
+        process = self._process
+        pid = process.pid()
+        answer = self._ask() if pid else None
+        self._count_silence(pid, answer)
+        self._count_fence(wanted, answer)
+        if answer is not None and not answer.read_only:
+            self.read_only_since = None
+        return Seen(
+            data="ready" if self._settings.mysql.is_dir() else "empty",
+            pid=pid,
+            has_supervisor=process.has_supervisor(),
+            is_stopping=process.is_stopping(),
+            ended=None if pid else process.ended(),
+            mode=self._marks.get("mode", pid),
+            is_drained=bool(self._marks.get("drained", pid)),
+            is_intact=self._is_intact(wanted, pid, answer),
+            copied_at=copy.position(self._settings) if answer and not answer.executed else "",
+            answer=answer,
+        )
+
+    def _ask(self) -> Answer | None:
+        try:
+            return look.look(self._sql)
+        except (Unreachable, Refused):
+            return None
+
+    def _count_silence(self, pid: int, answer: Answer | None) -> None:
+        if not pid or answer is not None:
+            self._unanswered_since = None
+        elif self._unanswered_since is None:
+            self._unanswered_since = time.monotonic()
+
+    def _count_fence(self, wanted: Wanted | None, answer: Answer | None) -> None:
+        """A server whose thread for that has ended receives nothing until it is told to follow somebody."""
+        if wanted is None or wanted.source is not None or wanted.role != "replica":
+            self.fenced_at = 0
+        elif answer is not None and (answer.replication is None or answer.replication.is_fenced):
+            self.fenced_at = wanted.term
+
+    def _is_intact(self, wanted: Wanted | None, pid: int, answer: Answer | None) -> bool:
+        drained = self._marks.get("drained", pid)
+        if answer is None or answer.replication is None or drained == DRAINED:
+            return answer is not None
+        if drained != LOST or wanted is None or not self._catch_up.is_over(wanted, answer.replication):
+            return False
+        self._marks.set("drained", pid, DRAINED)
+        self._catch_up.forget()
+        return True
