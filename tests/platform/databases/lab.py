@@ -220,6 +220,17 @@ class Member:
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
 
+    def certificate(self) -> str:
+        """PEM of what the agent shows."""
+        return ssl.get_server_certificate(("127.0.0.1", self.port))
+
+    def server_certificate(self) -> str:
+        """PEM of what the server shows."""
+        command = ["openssl", "s_client", "-starttls", "mysql", "-connect", f"127.0.0.1:{self.sql_port}"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+        begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+        return (begin + done.stdout.partition(begin)[2].partition(end)[0] + end + b"\n").decode()
+
     def log(self) -> str:
         """The last lines of the agent's and the server's."""
         paths = (self.folder / "agent.log", self.folder / "data" / "log" / "error.log")
@@ -270,7 +281,9 @@ class Member:
             "SQL_PORT": str(self.sql_port),
         }
         with (self.folder / log).open("ab") as output:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, cwd="/", **_as_user())
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, cwd="/", start_new_session=True, **_as_user()
+            )
 
 
 def user() -> str:
@@ -293,8 +306,10 @@ def _own(folder: Path) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes] | None) -> None:
-    if process is not None and process.poll() is None:
-        process.kill()
+    """With all that it has started."""
+    if process is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
 

@@ -12,16 +12,22 @@ start() {
     server=$!
     say server.pid "$server"
 }
+insist() {
+    trap 'kill "$asleep"; exit' TERM
+    sleep "${STOP_S:-15}" &
+    asleep=$!
+    wait "$asleep"
+    kill -s "$(read_file last-signal || echo TERM)" "$server" 2>/dev/null
+}
 finish() {
     : >"$run/stopping"
-    left=${STOP_S:-15}
-    while [ -n "$server" ] && kill -0 "$server" 2>/dev/null && [ "$left" -gt 0 ]; do
-        sleep 1 &
-        wait $!
-        left=$((left - 1))
-    done
-    [ -z "$server" ] || kill -s "$(read_file last-signal || echo TERM)" "$server" 2>/dev/null
-    [ -z "$server" ] || wait "$server"
+    if [ -n "$server" ]; then
+        insist &
+        insisting=$!
+        while kill -0 "$server" 2>/dev/null; do wait "$server"; done
+        kill "$insisting" 2>/dev/null
+        wait "$insisting"
+    fi
     kill "$idle" 2>/dev/null
     exit 0
 }

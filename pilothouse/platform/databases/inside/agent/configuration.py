@@ -26,6 +26,8 @@ _DEFAULTS = {
     "max-allowed-packet": "64M",
     "sync-relay-log": "1",  # an acknowledged transaction is on two disks
 }
+_LOOSE = "loose-"
+"""Before the name of an option: a server that does not know it starts nevertheless."""
 _FIXED = {
     "default-storage-engine": "InnoDB",
     "skip-name-resolve": "ON",
@@ -68,8 +70,7 @@ def text(settings: Settings, server: Server, *, term: int, truncates: bool) -> s
     truncates: recovery takes back what no replica has acknowledged. It may only where another member has become primary since.
     """
     values = {
-        **_DEFAULTS,
-        **{_option(name): value for name, value in online(server).items()},
+        **{name if name in _DEFAULTS else f"{_LOOSE}{name}": value for name, value in _open(server).items()},
         **_FIXED,
         **_places(settings),
         "server-id": str(server_id(settings, term)),
@@ -79,9 +80,21 @@ def text(settings: Settings, server: Server, *, term: int, truncates: bool) -> s
 
 
 def online(server: Server) -> dict[str, str]:
-    """Settings that a running server may take, by the names of its variables: what its memory asks for, and parameters."""
+    """Settings that a running server may take, by the names of its variables: defaults, what its memory asks for, and parameters."""
+    return {name.replace("-", "_"): value for name, value in _open(server).items()}
+
+
+def removed(old: str, new: str) -> list[str]:
+    """Names of the variables that the old file sets and the new one does not."""
+    gone = [line.partition(" = ")[0] for line in old.splitlines() if " = " in line]
+    return [name.removeprefix(_LOOSE).replace("-", "_") for name in gone if f"\n{name} = " not in new]
+
+
+def _open(server: Server) -> dict[str, str]:
+    """By option: all that is not fixed."""
     of_memory = sizes(server.memory_bytes)
     values = {
+        **_DEFAULTS,
         "innodb-buffer-pool-size": str(of_memory.buffer_pool),
         "innodb-log-file-size": str(of_memory.redo_log),
         "max-connections": str(of_memory.connections),
@@ -89,13 +102,7 @@ def online(server: Server) -> dict[str, str]:
         "table-definition-cache": str(of_memory.table_cache),
         **{_option(name): value for name, value in server.parameters.items()},
     }
-    return {name.replace("-", "_"): value for name, value in values.items() if name not in _FIXED}
-
-
-def removed(old: str, new: str) -> list[str]:
-    """Names of the variables that the old file sets and the new one does not."""
-    gone = [line.partition(" = ")[0] for line in old.splitlines() if " = " in line]
-    return [name.replace("-", "_") for name in gone if f"\n{name} = " not in new]
+    return {name: value for name, value in values.items() if name not in _FIXED}
 
 
 def server_id(settings: Settings, term: int) -> int:

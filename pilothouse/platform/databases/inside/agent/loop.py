@@ -28,6 +28,8 @@ STEADY_S = 0.5
 """Between looks while all is as wanted."""
 BUSY_S = 0.02
 """Between looks while something is waited for."""
+WAITING_S = 0.1
+"""Between looks while there is no server, for an order or for its container."""
 DRAINING_S = 0.003
 """Between two looks for idle sessions to end."""
 AGAIN_S = 1.0
@@ -99,7 +101,7 @@ class Loop:
                 step = Step(Do.WAIT, "seeing to accounts and databases")
             error = error or self._keeper.error
         elif step.do is Do.WAIT:
-            pause_s = BUSY_S if seen.pid else STEADY_S
+            pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
         self._tell(wanted, seen, step, error)
         return pause_s
 

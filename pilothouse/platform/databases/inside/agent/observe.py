@@ -48,6 +48,7 @@ class Observer:
             data="ready" if self._settings.mysql.is_dir() else "empty",
             pid=pid,
             has_supervisor=process.has_supervisor(),
+            can_start=process.can_start(),
             is_stopping=process.is_stopping(),
             ended=None if pid else process.ended(),
             mode=self._marks.get("mode", pid),

@@ -87,7 +87,9 @@ def next_step(wanted: Wanted, seen: Seen, memory: Memory) -> Step:
     if seen.data != "ready":
         return Step(Do.SEED) if wanted.seed else Step(Do.WAIT, "waiting to be told where its data come from")
     if not seen.pid:
-        return Step(Do.START, "starting the server") if seen.has_supervisor else Step(Do.WAIT, "waiting for the server's container")
+        return Step(
+            Do.START if seen.can_start else Do.WAIT, "starting the server" if seen.has_supervisor else "waiting for the server's container"
+        )
     if seen.answer is None:
         return Step(Do.WAIT, "waiting for the server to answer")
     if seen.copied_at and not seen.answer.executed:

@@ -40,6 +40,10 @@ class Process:
     def has_supervisor(self) -> bool:
         return bool(self._supervisor())
 
+    def can_start(self) -> bool:
+        """The supervisor is there and has done with the server before."""
+        return self.has_supervisor() and not (self._run / "server.pid").exists()
+
     def is_stopping(self) -> bool:
         """The supervisor was told to end, and with it the server."""
         return (self._run / "stopping").exists()

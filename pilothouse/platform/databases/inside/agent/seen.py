@@ -81,6 +81,7 @@ class Seen:
     data: str
     pid: int
     has_supervisor: bool
+    can_start: bool
     is_stopping: bool
     ended: Ended | None
     mode: str

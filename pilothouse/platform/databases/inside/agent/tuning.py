@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pilothouse.platform.databases.inside.agent.sql import Refused, Row, Sql
 
 _SIZE = re.compile(r"^(\d+)([KMGT]?)$", re.IGNORECASE)
+_FRACTION = re.compile(r"^-?\d+\.\d+$")
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _WORDS = {"ON": "1", "TRUE": "1", "YES": "1", "OFF": "0", "FALSE": "0", "NO": "0"}
 _READ_ONLY = 1238
@@ -25,6 +26,8 @@ def canonical(value: str) -> str:
     text = value.strip()
     if match := _SIZE.match(text):
         return str(int(match.group(1)) << _POWERS[match.group(2).upper()])
+    if _FRACTION.match(text):
+        return f"{float(text):g}"
     words = sorted(each.strip().upper() for each in text.split(","))
     return ",".join(_WORDS.get(each, each) for each in words)
 
