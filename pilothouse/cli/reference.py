@@ -224,7 +224,7 @@ HOME_MEANINGS: Mapping[str, str] = {
     "node": "containerd's root, state and socket, pod volumes and container logs",
     "registry": "the image registry's storage",
     "builder": "build layers that are kept between builds",
-    "images": "base images made on this machine",
+    "images": "images while they are made on this machine",
     "further_nodes": "the homes of further nodes on this machine (`ph up --nodes`), by number",
     "gateway": "the gateway's configuration and certificates",
 }

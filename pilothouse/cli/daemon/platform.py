@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.decisions.log import DecisionLog
 from pilothouse.model import kinds
 from pilothouse.model.errors import AlreadyExists
+from pilothouse.oci.packages.programs import ProgramImages
 from pilothouse.platform import rights
 from pilothouse.platform.apps.controller import AppController
 from pilothouse.platform.apps.objects import Surroundings
@@ -33,6 +35,7 @@ from pilothouse.platform.builds.offers import offered
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
+from pilothouse.platform.databases.mysql.image import MARIADB
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.binding.controller import BindingController
 from pilothouse.platform.databases.pattern.types import BINDING
@@ -55,6 +58,11 @@ class LocalParts:
     architecture: str
     registry_port: int
     https_port: int
+
+    @property
+    def images(self) -> Path:
+        """Where images are being made."""
+        return self.home / "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,8 @@ class Platform:
         self.client = self.clients(rights.SETUP)
         self.options = options
         self._stands_in = False
+        local = options.local
+        self.mariadb = ProgramImages(MARIADB, options.registry, local.images) if local is not None else None
         self.recorder = Recorder(self.client, decisions, "pilothouse", socket.gethostname())
         self._outer = supervisor
 
@@ -99,6 +109,7 @@ class Platform:
             if registry is not None:
                 supervisor.start("registry", registry.run)
                 await supervisor.ready("registry")
+            await self._clear_images()
             await self._start_controllers(supervisor)
             await self._publish()
             ready.set()
@@ -128,8 +139,14 @@ class Platform:
         for name, part in parts.items():
             supervisor.start(name, part.run)
         if builds.bases is not None:
-            supervisor.spawn(builds.bases.warm(stand_ins=builds.config.stand_ins))
+            supervisor.spawn(self._warm(builds.bases))
         await supervisor.ready(*parts)
+
+    async def _warm(self, bases: Bases) -> None:
+        """What builds and databases will ask for first; one after the other, since the machine has other work meanwhile."""
+        await bases.warm(stand_ins=self._stands_in)
+        if self.mariadb is not None:
+            await self.mariadb.warm()
 
     async def _namespace(self) -> None:
         """Looked for first: who may not make namespaces may still work in one that was made for them."""
@@ -137,6 +154,11 @@ class Platform:
             return
         with contextlib.suppress(AlreadyExists):
             await self.client.create(kinds.NAMESPACES, {"metadata": {"name": SYSTEM}})
+
+    async def _clear_images(self) -> None:
+        """What was being made when a process was killed, hundreds of MB of it."""
+        if self.options.local is not None:
+            await asyncio.to_thread(shutil.rmtree, self.options.local.images, ignore_errors=True)
 
     def _registry(self) -> RegistryServer | None:
         local = self.options.local
@@ -151,7 +173,7 @@ class Platform:
         builder = BuilderConfig(
             self.options.builder_image, self.options.registry, BUILDER, stand_ins, offered=offered(), architecture=architecture
         )
-        return BuildSettings(builder, Bases(self.options.registry, local.home / "images") if local is not None else None)
+        return BuildSettings(builder, Bases(self.options.registry, local.images) if local is not None else None)
 
     async def _publish(self) -> None:
         around = self.options.around
