@@ -71,9 +71,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """name: by which nodes pull it; what it names never changes. version: of the program in it, in full."""
+    """reference: by which nodes pull it; what it names never changes. version: of the program in it, in full."""
 
-    name: str
+    reference: str
     version: str
 
 

@@ -74,7 +74,7 @@ def test_packages_are_read_from_dpkgs_list() -> None:
 
 async def test_an_image_has_the_full_version_as_its_tag_and_as_a_label(images: ProgramImages) -> None:
     made = await images.ensure("10.11")
-    assert made.name == f"{images.registry}/bases/versions/db:10.11.18"
+    assert made.reference == f"{images.registry}/bases/versions/db:10.11.18"
     assert made.version == "10.11.18"
     async with Registry(images.registry) as registry:
         _, manifest = await registry.manifest("bases/versions/db", "10.11.18")
@@ -98,7 +98,7 @@ async def test_what_was_made_is_what_a_series_means_until_a_newer_one_is_named(i
     assert (await images.ensure("10.11")).version == "10.11.18"
     assert (await images.ensure("10.11.19")).version == "10.11.19"
     assert (await images.ensure("10.11")).version == "10.11.19"
-    assert (await images.ensure("10.11.18")).name.endswith(":10.11.18")
+    assert (await images.ensure("10.11.18")).reference.endswith(":10.11.18")
     assert archive.made == 2
 
 
@@ -117,10 +117,10 @@ async def test_versions_that_the_archive_has_not_are_refused_without_making_agai
 
 async def test_a_renewal_that_finds_the_same_is_the_same_image(images: ProgramImages, archive: Archive) -> None:
     await images.ensure("10.11")
-    assert (await images.renew("10.11")).name.endswith(":10.11.18")
+    assert (await images.renew("10.11")).reference.endswith(":10.11.18")
     archive.state("1:10.11.18-0+deb12u1", library="2:4-1")
-    assert (await images.renew("10.11")).name.endswith(":10.11.18-2")
-    assert (await images.ensure("10.11")).name.endswith(":10.11.18-2")
+    assert (await images.renew("10.11")).reference.endswith(":10.11.18-2")
+    assert (await images.ensure("10.11")).reference.endswith(":10.11.18-2")
     async with Registry(images.registry) as registry:
         assert sorted(await registry.tags("bases/versions/db")) == ["10.11.18", "10.11.18-2"]
 
