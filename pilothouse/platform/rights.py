@@ -70,6 +70,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("patch", "mysqls/status mysqlusers/status mysqldatabases/status", _DATABASES),
         rule("update", "mysqls/status", _DATABASES),
         rule("create list watch", "backups", _DATABASES),
+        rule(_WATCH, "bindings", _DATABASES),
         rule(_KEPT, "persistentvolumeclaims"),
         rule(_MADE, "configmaps"),
         rule("create list patch watch", "services"),

@@ -80,8 +80,16 @@ class FakeAgent:
                 "stopped_io_at_term": 0 if source else wanted["term"],
             },
             semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"]},
+            objects=self._objects() if is_primary else {},
             limits={key: wanted["server"][key] for key in ("memory_bytes", "cpu_millis")},
         )
+
+    def _objects(self) -> Object:
+        """Accounts and databases are as they are wanted at once."""
+        kinds = {"account": "accounts", "database": "databases"}
+        made = {f"{kind}/{each['name']}": each for kind, key in kinds.items() for each in self.wanted[key]}
+        made |= {f"{each['kind']}/{each['name']}": each for each in self.wanted["dropped"]}
+        return {key: {"version": each["version"], "error": ""} for key, each in made.items()}
 
     async def _state(self, request: web.Request) -> web.Response:
         _only(request, "operator", "job")

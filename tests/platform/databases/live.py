@@ -16,9 +16,10 @@ from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.platform import rights
 from pilothouse.platform.databases.mysql import labels, names, tls
+from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.agents import Place
 from pilothouse.platform.databases.mysql.controller import InstanceController
-from pilothouse.platform.databases.mysql.images import Image
+from pilothouse.platform.databases.mysql.images import Ensure, Image
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.types import BACKUP, BACKUP_STORE, BINDING
 from pilothouse.platform.databases.resource import MYSQLS
@@ -139,14 +140,16 @@ async def api_server_for_databases(folder: Path) -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def operator(server: ApiServer, nodes: Nodes, ensure: Callable[..., object] = ensure_image) -> AsyncIterator[InstanceController]:
+async def operator(server: ApiServer, nodes: Nodes, ensure: Ensure = ensure_image) -> AsyncIterator[InstanceController]:
     """One operator; several may be at work on one server."""
     client, saying = (client_of(server, platform_part(part)) for part in (rights.DATABASES, rights.SETUP))
     recorder, informers = Recorder(saying, None, "pilothouse"), Informers(client)
-    found = InstanceController(client, informers, recorder, ensure, PROGRAM, place=nodes.place)  # type: ignore[arg-type]
+    accounts = AccountController(client, informers, recorder)
+    found = InstanceController(client, informers, recorder, ensure, PROGRAM, accounts, place=nodes.place)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         await tasks.start(informers.run)
+        tasks.spawn(accounts.run())
         tasks.spawn(found.run())
         yield found
         tasks.cancel()

@@ -12,6 +12,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, names, nodes, status
+from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.actual import Actual, Effective, effective
 from pilothouse.platform.databases.mysql.agents import Place
 from pilothouse.platform.databases.mysql.cache import Cache, instance_keys
@@ -21,11 +22,10 @@ from pilothouse.platform.databases.mysql.lifecycle import Stage
 from pilothouse.platform.databases.mysql.objects import claims, secrets
 from pilothouse.platform.databases.mysql.objects.policy import policy
 from pilothouse.platform.databases.mysql.objects.secrets import Known
-from pilothouse.platform.databases.mysql.orders import Inside
 from pilothouse.platform.databases.mysql.parts import Parts
 from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.mysql.round import REFUSED, REFUSED_S, Round
-from pilothouse.platform.databases.resource import BACKUPS, MYSQLS
+from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQLS
 
 CHECKED_S = 3600.0
 """How often certificates are looked at that nobody has changed."""
@@ -35,7 +35,7 @@ ON_THE_WAY = frozenset(["Starting", "MakingImage", "Suspending", "FailingOver"])
 
 
 class InstanceController:
-    """ensure_image: see `images`. program: of the agents. place: where a pod's agent is."""
+    """ensure_image: see `images`. program: of the agents. accounts: what accounts are to be. place: where a pod's agent is."""
 
     def __init__(
         self,
@@ -44,12 +44,14 @@ class InstanceController:
         recorder: Recorder,
         ensure_image: Ensure,
         program: bytes,
+        accounts: AccountController,
         *,
         place: Callable[[Object], Place | None] = Place.of,
     ) -> None:
         self.client = client
         self.cache = Cache(client, informers)
         self.nodes = informers.of(kinds.NODES)
+        self.bindings = informers.of(BINDINGS, indexes={"instance": _bound_keys})
         self.controller = Controller("databases", self.reconcile, workers=4)
         again = self.controller.queue.add
         self.parts = Parts(
@@ -59,15 +61,18 @@ class InstanceController:
             Images(ensure_image, again),
             Reaching(again, place),
             program,
-            inside=lambda instance: Inside(),
-            policy=lambda instance: policy(instance, (), nodes.ranges(self.nodes.items())),
+            inside=accounts.parts,
+            policy=lambda instance: policy(instance, self._bindings(instance), nodes.ranges(self.nodes.items())),
         )
+        self.accounts = accounts
         self._checked: dict[str, tuple[tuple[str, ...], float]] = {}
         self._written: dict[str, float] = {}
         self.controller.watches(self.cache.instances)
         for informer in self.cache.informers:
             self.controller.watches(informer, instance_keys)
+        self.controller.watches(self.bindings, _bound_keys)
         self.nodes.on_change(self._node_changed)
+        accounts.on_change(again)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         try:
@@ -106,6 +111,7 @@ class InstanceController:
             return REFUSED_S
         done = Round(self.parts, instance, actual, found, known, suspended=suspended)
         again_s = await done.run()
+        self.accounts.heard(meta.key(instance), done.inside())
         picture = replace(done.picture(), deletion=lifecycle.deletion(instance, found.spec, actual.final_backup))
         await self._say(done.instance, picture, done, done.shown())
         return again_s
@@ -165,6 +171,9 @@ class InstanceController:
         await self.client.patch(MYSQLS, meta.name(instance), {"metadata": {"finalizers": rest}}, namespace=meta.namespace(instance))
         return None
 
+    def _bindings(self, instance: Object) -> list[Object]:
+        return self.bindings.by_index("instance", meta.key(instance))
+
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         """Policies name the nodes' addresses, of which most that nodes say of themselves says nothing."""
         if nodes.ranges([old] if old is not None else []) != nodes.ranges([new] if new is not None else []):
@@ -204,6 +213,12 @@ class InstanceController:
 
 
 _ANNOUNCED = (conditions.READY, conditions.ACCEPTED, conditions.RESIZED, conditions.DELETING)
+
+
+def _bound_keys(binding: Object) -> list[str]:
+    """The instance that an app is bound to."""
+    service = binding["spec"]["service"]
+    return [f"{meta.namespace(binding)}/{service['name']}"] if service.get("kind", MYSQLS.kind) == MYSQLS.kind else []
 
 
 def _is_member(instance: Object, pod: Object) -> bool:

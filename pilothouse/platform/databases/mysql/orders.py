@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilothouse.model import meta
@@ -22,50 +21,26 @@ class Amounts:
     memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """What is in the server beside data: accounts, databases and what was dropped, as the document has them; of the primary alone."""
-
-    accounts: Sequence[Object] = ()
-    databases: Sequence[Object] = ()
-    dropped: Sequence[Object] = ()
-
-
-def document(instance: Object, spec: MySQLSpec, order: Order, amounts: Amounts, version: str, known: Known, inside: Inside) -> Object:
+def document(instance: Object, spec: MySQLSpec, order: Order, amounts: Amounts, version: str, known: Known, inside: Object) -> Object:
+    """inside: `accounts`, `databases` and `dropped`, which the primary alone is told."""
     space = meta.namespace(instance)
-    is_primary = order.role == "primary"
-    return order.document() | {
-        "instance": meta.name(instance),
-        "uid": meta.uid(instance),
-        "source": _address(order.source, space, names.PORT) if order.source else None,
-        "seed": _seed(instance, order) if order.seed else None,
-        "server": {
-            "version": version,
-            "memory_bytes": amounts.memory_bytes,
-            "cpu_millis": amounts.cpu_millis,
-            "parameters": normalized(spec.flavour, spec.parameters),
-        },
-        "accounts": [own_account(instance, known), *inside.accounts] if is_primary else [],
-        "databases": [own_database(instance), *inside.databases] if is_primary else [],
-        "dropped": list(inside.dropped) if is_primary else [],
-        "replication": {"user": REPLICATION, "password": known.system["replication-password"].decode()},
-    }
-
-
-def own_account(instance: Object, known: Known) -> Object:
-    """The first account, whose password is in the Secret that has the instance's name."""
-    return {
-        "name": names.account(meta.name(instance)),
-        "password": known.access["password"].decode(),
-        "old_password": known.access.get("old-password", b"").decode(),
-        "grants": [{"privileges": ["ALL"], "on": names.account(meta.name(instance))}],
-        "max_connections": 0,
-        "require": "ssl",
-    }
-
-
-def own_database(instance: Object) -> Object:
-    return {"name": names.account(meta.name(instance)), "character_set": "utf8mb4", "collation": ""}
+    return (
+        order.document()
+        | {
+            "instance": meta.name(instance),
+            "uid": meta.uid(instance),
+            "source": _address(order.source, space, names.PORT) if order.source else None,
+            "seed": _seed(instance, order) if order.seed else None,
+            "server": {
+                "version": version,
+                "memory_bytes": amounts.memory_bytes,
+                "cpu_millis": amounts.cpu_millis,
+                "parameters": normalized(spec.flavour, spec.parameters),
+            },
+            "replication": {"user": REPLICATION, "password": known.system["replication-password"].decode()},
+        }
+        | (inside if order.role == "primary" else {"accounts": [], "databases": [], "dropped": []})
+    )
 
 
 def encoded(document: Object) -> bytes:

@@ -9,14 +9,14 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.cache import Cache
 from pilothouse.platform.databases.mysql.images import Images
-from pilothouse.platform.databases.mysql.orders import Inside
 from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.resource import MYSQLS
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """program: of the agents, see `databases.bundle`. inside: accounts and databases of an instance. policy: who may connect to it."""
+    """program: of the agents, see `databases.bundle`. inside: accounts and databases of an instance, see
+    `accounts.controller.AccountController.parts`. policy: who may connect to it."""
 
     client: Client
     cache: Cache
@@ -24,7 +24,7 @@ class Parts:
     images: Images
     reaching: Reaching
     program: bytes
-    inside: Callable[[Object], Inside]
+    inside: Callable[[Object], Object]
     policy: Callable[[Object], Object]
 
     async def write_status(self, instance: Object, new: Object) -> Object:

@@ -123,7 +123,8 @@ class Round:
         version = self.server.version if self.server is not None else ""
         for name, order in told.items():
             amounts = growth.told(self.spec, self.actual.pods.get(name))
-            document = orders.document(self.instance, self.spec, order, amounts, version, self.known, self.parts.inside(self.instance))
+            inside = self.parts.inside(self.instance)
+            document = orders.document(self.instance, self.spec, order, amounts, version, self.known, inside)
             self.documents[name] = orders.encoded(document)
         for said in await self.parts.reaching.tell(self.key, self.actual.pods, self.documents):
             self.findings.append(Finding("Superseded", said))
@@ -247,6 +248,12 @@ class Round:
                 limit=trouble.MOST_EVENTS,
             )
             self.troubles = [*trouble.of_events(self.instance, page.items, missing), *self.troubles]
+
+    def inside(self) -> Object:
+        """What the primary has by now of accounts and databases, as its agent says it."""
+        primary = self.members.get(self.standing.primary)
+        found: Object = dict((primary.state or {}).get("objects") or {}) if primary is not None and primary.is_heard else {}
+        return found
 
     def picture(self) -> Picture:
         """What the conditions are made from."""
