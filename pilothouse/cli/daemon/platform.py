@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pilothouse.aio.supervisor import Supervisor
 from pilothouse.aio.tasks import scope
+from pilothouse.cli.daemon.databases import image_source
 from pilothouse.cli.daemon.rights import SERVICES
 from pilothouse.cli.settings.home import BUILDER
 from pilothouse.client import crds
@@ -34,11 +35,12 @@ from pilothouse.platform.builds.keeper import EnvironmentKeeper
 from pilothouse.platform.builds.offers import offered
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD
-from pilothouse.platform.databases.mysql.accounts.controller import AccountController
+from pilothouse.platform.databases.bundle import bundle
 from pilothouse.platform.databases.mysql.image import MARIADB
+from pilothouse.platform.databases.mysql.part import MySQLPart
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.binding.controller import BindingController
-from pilothouse.platform.databases.pattern.types import BINDING
+from pilothouse.platform.databases.pattern.types import BACKUP, BACKUP_STORE, BINDING
 from pilothouse.platform.registry.garbage import GarbageCollector
 from pilothouse.platform.registry.server import RegistryConfig, RegistryServer
 
@@ -100,7 +102,7 @@ class Platform:
 
     async def run(self, ready: asyncio.Event) -> None:
         """What the components stand on comes first and raises; the components then fail alone."""
-        await crds.install(self.client, [APP, BUILD, MYSQL, MYSQL_DATABASE, MYSQL_USER, BINDING])
+        await crds.install(self.client, [APP, BUILD, MYSQL, MYSQL_DATABASE, MYSQL_USER, BINDING, BACKUP, BACKUP_STORE])
         await self._namespace()
         async with scope() as tasks:
             supervisor = Supervisor(tasks) if self._outer is None else self._outer.within(tasks)
@@ -130,7 +132,7 @@ class Platform:
             "readiness": (readiness, lambda: ReadinessController(readiness, caches[readiness], options.around)),
             "builds": (making, lambda: BuildController(making, caches[making], recorder, builds)),
             "build environment": (making, lambda: EnvironmentKeeper(making, caches[making], found)),
-            "accounts": (databases, lambda: AccountController(databases, caches[databases], recorder)),
+            "databases": (databases, lambda: MySQLPart(databases, caches[databases], recorder, image_source(self.mariadb), bundle())),
             "bindings": (bindings, lambda: BindingController(bindings, caches[bindings], recorder, SERVICES)),
         }
         parts = {name: Part(caches[client], make) for name, (client, make) in makers.items()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql import labels, names
 from pilothouse.platform.databases.mysql.accounts.names import PASSWORD, database_name
 from pilothouse.platform.databases.mysql.accounts.wanted import text_of
 from pilothouse.platform.databases.pattern.binding.names import service_of
@@ -49,7 +49,7 @@ class MySQLService:
 
     def connection(self, binding: Object, instance: Object, account: Object, password: Object, authority: Object) -> Connection | None:
         known, ca = text_of(password, PASSWORD), text_of(authority, "ca.crt")
-        if not known or not ca or (meta.controller_of(authority) or {}).get("uid") != meta.uid(instance):
+        if not known or not ca or not labels.is_of(instance, authority):
             return None
         host = names.host(meta.name(instance), meta.namespace(instance))
         user = str(account["spec"].get("name") or meta.name(account))

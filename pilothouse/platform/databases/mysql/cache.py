@@ -17,9 +17,10 @@ OWNED = (
     *(kinds.SECRETS, kinds.CONFIGMAPS, kinds.SERVICES, kinds.STATEFULSETS),
     *(kinds.PODDISRUPTIONBUDGETS, kinds.NETWORKPOLICIES),
 )
-"""What goes with an instance by itself."""
+"""What is removed with an instance, beside its volumes."""
 BESIDE = (kinds.PERSISTENTVOLUMECLAIMS, kinds.PODS, BACKUPS)
-MADE_ONCE = (kinds.CONFIGMAPS,)
+MADE_ONCE = (kinds.CONFIGMAPS, kinds.PERSISTENTVOLUMECLAIMS)
+"""What is not changed by `ensure`."""
 SELECTED = labels.INSTANCE
 """Label selector of all that belongs to an instance, whichever it is."""
 
@@ -43,11 +44,11 @@ class Cache:
         return self.of_kind[resource.kind][1].by_index("instance", meta.key(instance))
 
     def own(self, resource: Resource, instance: Object) -> dict[str, Object]:
-        """By name, those of them that the instance owns."""
-        return {meta.name(each): each for each in self.found(resource, instance) if is_owned(each, instance)}
+        """By name, those of them that are this instance's."""
+        return {meta.name(each): each for each in self.found(resource, instance) if labels.is_of(instance, each)}
 
     async def ensure(self, instance: Object, wanted: Object, *, change: Callable[[Object], Object] = lambda each: each) -> str:
-        """Make or change an object that the instance owns. change: what of it an existing one is given.
+        """Make or change an object of the instance. change: what of it an existing one is given.
 
         Returns what has its name and is somebody else's, as text. Raises ApiError.
         """
@@ -55,8 +56,8 @@ class Cache:
         current = informer.get(meta.key(wanted))
         if current is None:
             return await self._create(resource, instance, wanted)
-        if not is_owned(current, instance):
-            return _taken(resource, wanted, current)
+        if not labels.is_of(instance, current):
+            return _named(resource, wanted)
         fresh = change(wanted)
         if resource not in MADE_ONCE and not all(covers(current.get(key), value) for key, value in _content(fresh).items()):
             await self._change(resource, current, fresh)
@@ -70,13 +71,6 @@ class Cache:
         else:
             await self.client.patch(resource, meta.name(wanted), _content(wanted), namespace=meta.namespace(wanted))
 
-    async def create_claim(self, claim: Object) -> str:
-        """A claim has no owner: its annotation says whose it is. Returns as `ensure` does."""
-        resource, informer = self.of_kind[claim["kind"]]
-        current = informer.get(meta.key(claim)) or await self._made(resource, claim)
-        is_ours = current is None or meta.annotations(current).get(labels.UID) == meta.annotations(claim)[labels.UID]
-        return "" if is_ours else f"claim {meta.name(claim)}, with the data of something else,"
-
     async def remove(self, obj: Object, propagation: str = "Background") -> None:
         resource, _ = self.of_kind[obj["kind"]]
         try:
@@ -86,7 +80,7 @@ class Cache:
 
     async def _create(self, resource: Resource, instance: Object, wanted: Object) -> str:
         current = await self._made(resource, wanted)
-        return "" if current is None or is_owned(current, instance) else _taken(resource, wanted, current)
+        return "" if current is None or labels.is_of(instance, current) else _named(resource, wanted)
 
     async def _made(self, resource: Resource, wanted: Object) -> Object | None:
         """Create it; returns the one that was there before, which may be ours when the cache is not current."""
@@ -104,17 +98,9 @@ def instance_keys(obj: Object) -> list[str]:
     return [f"{meta.namespace(obj)}/{name}"] if name else []
 
 
-def is_owned(obj: Object, instance: Object) -> bool:
-    owner = meta.controller_of(obj)
-    return owner is not None and owner["uid"] == meta.uid(instance)
-
-
 def _content(obj: Object) -> Object:
     return {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata", "type")}
 
 
-def _taken(resource: Resource, wanted: Object, current: Object) -> str:
-    """One of an earlier instance of the same name is removed by the cluster, and then made anew."""
-    owner = meta.controller_of(current)
-    is_leftover = owner is not None and owner["kind"] == MYSQLS.kind and meta.labels(wanted).get(labels.INSTANCE) == owner["name"]
-    return "" if is_leftover else f"{resource.singular} {meta.name(wanted)}"
+def _named(resource: Resource, obj: Object) -> str:
+    return f"{resource.singular} {meta.name(obj)}"

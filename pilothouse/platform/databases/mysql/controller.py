@@ -15,11 +15,11 @@ from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, n
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.actual import Actual, Effective, effective
 from pilothouse.platform.databases.mysql.agents import Place
-from pilothouse.platform.databases.mysql.cache import Cache, instance_keys
+from pilothouse.platform.databases.mysql.cache import OWNED, Cache, instance_keys
 from pilothouse.platform.databases.mysql.conditions import Picture
 from pilothouse.platform.databases.mysql.images import Ensure, Images
 from pilothouse.platform.databases.mysql.lifecycle import Stage
-from pilothouse.platform.databases.mysql.objects import claims, secrets
+from pilothouse.platform.databases.mysql.objects import secrets
 from pilothouse.platform.databases.mysql.objects.policy import policy
 from pilothouse.platform.databases.mysql.objects.secrets import Known
 from pilothouse.platform.databases.mysql.parts import Parts
@@ -27,6 +27,7 @@ from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.mysql.round import REFUSED, REFUSED_S, Round
 from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQLS
 
+REMOVED = (*OWNED, kinds.PERSISTENTVOLUMECLAIMS)
 CHECKED_S = 3600.0
 """How often certificates are looked at that nobody has changed."""
 VOLATILE_S = 10.0
@@ -127,12 +128,11 @@ class InstanceController:
 
     def _actual(self, instance: Object) -> Actual:
         cache = self.cache
-        found_claims = {meta.name(each): each for each in cache.found(kinds.PERSISTENTVOLUMECLAIMS, instance)}
         backups = {meta.name(each): each for each in cache.found(BACKUPS, instance)}
         members = {meta.name(each): each for each in cache.found(kinds.PODS, instance) if _is_member(instance, each)}
         return Actual(
             cache.own(kinds.SECRETS, instance),
-            {name: each for name, each in found_claims.items() if claims.is_of(instance, each)},
+            cache.own(kinds.PERSISTENTVOLUMECLAIMS, instance),
             dict(sorted(members.items())),
             cache.own(kinds.STATEFULSETS, instance).get(meta.name(instance)),
             backups.get(names.final_backup(instance)),
@@ -155,17 +155,19 @@ class InstanceController:
         return Known.of(instance, dict(actual.secrets) | {meta.name(each): each for each in wanted}), taken
 
     async def _remove(self, instance: Object, actual: Actual, found: Effective) -> float | None:
-        """Pods first, then volumes, then the instance itself, with which the cluster takes away the rest."""
+        """Pods first, then volumes and all else, and the instance itself when nothing of it is left."""
         self.parts.reaching.forget(meta.key(instance))
         said = lifecycle.deletion(instance, found.spec.model_copy(update={"deletion_protection": False, "final_backup": False}), None)
         await self._say(instance, Picture(deletion=said, pods=len(actual.pods), replicas=found.spec.replicas), None, [])
         if actual.stateful_set is not None and not meta.is_deleting(actual.stateful_set):
             await self.cache.remove(actual.stateful_set)
-        if actual.pods:
+        if actual.stateful_set is not None or actual.pods:
             return None
-        for claim in actual.claims.values():
-            await self.cache.remove(claim)
-        if actual.stateful_set is not None or actual.claims:
+        left = [each for kind in REMOVED for each in self.cache.own(kind, instance).values()]
+        for each in left:
+            if not meta.is_deleting(each):
+                await self.cache.remove(each)
+        if left:
             return None
         rest = [each for each in meta.finalizers(instance) if each != labels.FINALIZER]
         await self.client.patch(MYSQLS, meta.name(instance), {"metadata": {"finalizers": rest}}, namespace=meta.namespace(instance))

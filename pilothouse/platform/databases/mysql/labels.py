@@ -2,7 +2,6 @@
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.resource import MYSQLS
 
 NAME = "app.kubernetes.io/name"
 MANAGER = "app.kubernetes.io/managed-by"
@@ -16,7 +15,7 @@ JOB = "databases.pilothouse.dev/job"
 FINAL = "databases.pilothouse.dev/final"
 """Of the backup that is taken before an instance goes."""
 UID = "databases.pilothouse.dev/instance-uid"
-"""Annotation of a claim: whose data it has. Another instance of the same name does not take it."""
+"""Annotation of all that is an instance's. Another instance of the same name does not take it."""
 STATE = "databases.pilothouse.dev/state"
 """Annotation of the pod template: differs when a member has to be made anew to be as it is wanted."""
 RESTARTED = "databases.pilothouse.dev/restarted-at"
@@ -32,10 +31,18 @@ def labels(instance: str) -> dict[str, str]:
 
 
 def metadata(instance: Object, name: str) -> Object:
-    """Of an object that goes when the instance does."""
+    """Of an object that is the instance's.
+
+    It has no owner reference: the cluster would take it away, keys and pods included, as soon as somebody deletes an instance in the
+    foreground, though that is protected or has a last backup to take. The operator removes it, by the finalizer.
+    """
     return {
         "name": name,
         "namespace": meta.namespace(instance),
         "labels": labels(meta.name(instance)),
-        "ownerReferences": [meta.owner_reference(instance, MYSQLS.api_version, MYSQLS.kind)],
+        "annotations": {UID: meta.uid(instance)},
     }
+
+
+def is_of(instance: Object, obj: Object) -> bool:
+    return meta.annotations(obj).get(UID) == meta.uid(instance)

@@ -29,8 +29,6 @@ class Parts:
 
     async def write_status(self, instance: Object, new: Object) -> Object:
         """Returns the instance with it. Raises Conflict when somebody else has written since."""
-        if (instance.get("status") or {}) == new:
-            return instance
         return await self.client.update_status(MYSQLS, instance | {"status": without_none(new)}, meta.namespace(instance))
 
 

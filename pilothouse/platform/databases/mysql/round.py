@@ -158,7 +158,7 @@ class Round:
             self._note(await cache.ensure(instance, wanted))
         self._note(await cache.ensure(instance, programs.config_map(instance, self.parts.program)))
         for member in self._kept():
-            self._note(await cache.create_claim(claims.claim(instance, self.spec, member)))
+            self._note(await cache.ensure(instance, claims.claim(instance, self.spec, member)))
         if self.server is not None and not self.taken:
             wanted = sets.stateful_set(instance, self.spec, self.server, self._replicas())
             self._note(await cache.ensure(instance, wanted, change=sets.changed))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pilothouse.model import meta
+from pilothouse.model.covering import covers
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import milli, whole
 from pilothouse.platform.databases.mysql import growth, labels, names
@@ -88,8 +89,8 @@ def _state(seen: Member, pod: Object | None) -> str:
 
 
 def is_same(old: Object, new: Object, *, volatile: bool) -> bool:
-    """Whether there is nothing to write. volatile: whether what changes all the time counts, too."""
-    return old == new if volatile else _steady(old) == _steady(new)
+    """Whether there is nothing to write, beside what the server has added. volatile: whether what changes all the time counts, too."""
+    return covers(old, new) if volatile else covers(_steady(old), _steady(new))
 
 
 def _steady(found: Object) -> Object:

@@ -17,6 +17,7 @@ from pilothouse.platform import rights
 from pilothouse.platform.apps.controller import AppController
 from pilothouse.platform.apps.types import APP
 from pilothouse.platform.builds.types import BUILD
+from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.binding.controller import BindingController
@@ -112,9 +113,8 @@ async def _operate(cluster: Cluster) -> None:
 
 def own_secret(instance: Object) -> Object:
     name, password = meta.name(instance), f"first p@ss/{meta.uid(instance)}"
-    reference = meta.owner_reference(instance, MYSQLS.api_version, MYSQLS.kind)
     return {
-        "metadata": {"name": name, "namespace": meta.namespace(instance), "ownerReferences": [reference]},
+        "metadata": labels.metadata(instance, name),
         "stringData": {
             "username": name,
             "password": password,

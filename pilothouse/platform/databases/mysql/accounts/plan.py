@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql import labels, names
 from pilothouse.platform.databases.mysql.accounts import rotation, wanted
 from pilothouse.platform.databases.mysql.accounts.names import (
     FINALIZER,
@@ -236,7 +236,7 @@ def _turn(seen: Seen, owner: Object, secret: Object, keep_s: float, steps: Steps
 
 def _own_secret(seen: Seen, instance: Object, steps: Steps, password: Callable[[], str]) -> None:
     secret = seen.secrets.get(own_secret(meta.name(instance)))
-    if secret is None or (meta.controller_of(secret) or {}).get("uid") != meta.uid(instance):
+    if secret is None or not labels.is_of(instance, secret):
         return
     _turn(seen, instance, secret, rotation.KEEP_OWN_S, steps, password)
     heard = (seen.heard or {}).get(f"account/{names.account(meta.name(instance))}") or {}

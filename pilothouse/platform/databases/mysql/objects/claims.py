@@ -1,10 +1,10 @@
 """The claims of members' volumes (pure).
 
 They are made before the StatefulSet would make them, so that they have the size that is wanted now, which its template cannot be
-given later. Nobody owns them: they stay when a member goes, for the one that comes in its place, and go with the instance alone.
+given later. They stay when a member goes, for the one that comes in its place, and go with the instance alone.
 """
 
-from pilothouse.model import kinds, meta
+from pilothouse.model import kinds
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity, canonical
 from pilothouse.platform.databases.mysql import labels, names
@@ -18,18 +18,9 @@ def claim(instance: Object, spec: MySQLSpec, member: str) -> Object:
     return {
         "apiVersion": kinds.PERSISTENTVOLUMECLAIMS.api_version,
         "kind": kinds.PERSISTENTVOLUMECLAIMS.kind,
-        "metadata": {
-            "name": names.claim(member),
-            "namespace": meta.namespace(instance),
-            "labels": labels.labels(meta.name(instance)),
-            "annotations": {labels.UID: meta.uid(instance)},
-        },
+        "metadata": labels.metadata(instance, names.claim(member)),
         "spec": wanted,
     }
-
-
-def is_of(instance: Object, claim: Object) -> bool:
-    return meta.annotations(claim).get(labels.UID) == meta.uid(instance)
 
 
 def requested(claim: Object) -> Quantity:

@@ -73,7 +73,8 @@ def _database(spec: MySQLSpec, server: Server) -> Object:
         "name": DATABASE,
         "image": server.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["/bin/sh", "-c", supervisor.TEXT],
+        # A dollar before another or a parenthesis would be taken for a reference to a variable of the container.
+        "command": ["/bin/sh", "-c", supervisor.TEXT.replace("$", "$$")],
         "ports": [{"name": "mysql", "containerPort": names.PORT, "protocol": "TCP"}],
         "env": [{"name": "FLAVOUR", "value": spec.flavour}],
         "resources": {"requests": amounts, "limits": amounts},
