@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("apps.delete", "Remove apps"),
     "volumes": ("apps.volumes.command", "List and remove the volumes of apps"),
     "mysql": ("mysql.command", "Make and run MySQL and MariaDB instances"),
+    "bind": ("binding.bind", "Give an app an account of a database, as variables"),
+    "unbind": ("binding.unbind", "Take an app's account of a database back"),
     "why": ("why.command", "Say why an app is in the state it is in"),
     "trace": ("trace.command", "Follow a packet from a pod to a service, and name the rule that drops it"),
     "kubectl": ("cluster.kube", "Run the bundled kubectl on this cluster"),

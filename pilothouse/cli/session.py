@@ -69,8 +69,8 @@ class Session:
 pass_session = click.make_pass_decorator(Session)
 NAMESPACED = frozenset(
     (
-        *("apps", "audit", "compose", "delete", "deploy", "env", "exec", "git-remote"),
-        *("kubectl", "lb", "logs", "mysql", "open", "restart", "rollback", "scale", "trace", "volumes", "why"),
+        *("apps", "audit", "bind", "compose", "delete", "deploy", "env", "exec", "git-remote"),
+        *("kubectl", "lb", "logs", "mysql", "open", "restart", "rollback", "scale", "trace", "unbind", "volumes", "why"),
     )
 )
 """The commands that take -n."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pilothouse.cli.output import age
+from pilothouse.cli.why.binding_causes import of_bindings
 from pilothouse.cli.why.finding import AT_ONCE, SOON, Finding, State
 from pilothouse.cli.why.kinds import EXPLAINED
 from pilothouse.cli.why.pod_causes import of_note, of_pod, refused
@@ -44,6 +45,8 @@ def explain(scene: Scene) -> Why:
         if finding := _pods_created(process) or _pods_run(process):
             return replace(told(f"{process.subject} {state(process)}", finding), process=process.name)
     if all_is_well := well(scene):
+        if finding := of_bindings(scene):
+            return told(all_is_well, finding)
         return Why(all_is_well, state=_good_state(scene))
     if past := _past(scene, _begun(scene)):
         return told(f"{scene.subject} {state(scene)}", past)

@@ -11,13 +11,15 @@ from pilothouse.cli.why.reader import Parts, Reader, owned
 from pilothouse.cli.why.scene import Scene
 from pilothouse.cli.why.scheduler_causes import unseen_by
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import Forbidden
+from pilothouse.model.errors import Forbidden, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.scheduling import SCHEDULERS
 from pilothouse.model.volumes import claim_names
 from pilothouse.platform.apps import processes
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
+from pilothouse.platform.databases.pattern.binding.names import app_of
+from pilothouse.platform.databases.resource import BINDINGS
 
 if TYPE_CHECKING:
     from pilothouse.platform.gateway.routes import Problem
@@ -52,7 +54,14 @@ def _objects(parts: Mapping[str, Any]) -> list[Object]:
     found: list[Object] = []
     for key in ("app", "build", "deployment", "workload", "ingress"):
         found += [parts[key]] if parts.get(key) else []
-    return [*found, *parts.get("replica_sets", ()), *parts.get("pods", ()), *parts.get("claims", ()), *parts.get("jobs", ())]
+    return [
+        *found,
+        *parts.get("replica_sets", ()),
+        *parts.get("pods", ()),
+        *parts.get("claims", ()),
+        *parts.get("jobs", ()),
+        *parts.get("bindings", ()),
+    ]
 
 
 async def _app_parts(reader: Reader, name: str, namespace: str) -> Parts:
@@ -71,7 +80,16 @@ async def _app_parts(reader: Reader, name: str, namespace: str) -> Parts:
     named = [rolled["deployment"], await reader.get_or_none(kinds.SERVICES, name, namespace), routed["ingress"]]
     taken = [f"{obj['kind'].lower()} {name}" for obj in named if obj is not None and not _isowned(obj, app)]
     others = [await _process_parts(reader, app, process) for process in lasting if process != processes.WEB]
-    return {"app": app, "endpoints": slices, "pods": pods, "taken": taken, "processes": others, **built, **rolled, **routed}
+    bound = await _bindings(reader, name, namespace)
+    own = {"app": app, "endpoints": slices, "pods": pods, "taken": taken, "processes": others, "bindings": bound}
+    return {**own, **built, **rolled, **routed}
+
+
+async def _bindings(reader: Reader, app: str, namespace: str) -> list[Object]:
+    """None where there are no databases, or for a user who may not see them."""
+    with contextlib.suppress(Forbidden, NotFound):
+        return [each for each in (await reader.list_all(BINDINGS, namespace)).items if app_of(each) == app]
+    return []
 
 
 async def _process_parts(reader: Reader, app: Object, process: str) -> Parts:

@@ -19,6 +19,7 @@ ROUTINE = frozenset(
         "Running",
         "Building",
         "Releasing",
+        *("Applied", "Bound", "Joining", "Waiting", "Unbinding", "Draining", "Dropping"),
         "RollingOut",
         "OwnerGone",
         "Completed",

@@ -30,7 +30,7 @@ class Scene:
     an App, one scene of kind "Process" for each process beside `web` that runs all the time. inside: by pod, for those that
     were looked into. claims: of pods without a node, those that have no volume. schedulers: by which names pods ask for placing
     here; () when that is not known. announcers: nodes that answer for a Service's addresses; None when that is not known, or matters
-    not. is_advertised: whether there is anything that has addresses of pools announced.
+    not. is_advertised: whether there is anything that has addresses of pools announced. bindings: of an App.
     """
 
     kind: str
@@ -54,6 +54,7 @@ class Scene:
     schedulers: Sequence[str] = ()
     announcers: Sequence[str] | None = None
     is_advertised: bool = False
+    bindings: Sequence[Object] = ()
 
     @property
     def app_name(self) -> str:

@@ -1,0 +1,1 @@
+"""`ph bind` and `ph unbind`: apps get accounts of databases, and give them back."""
