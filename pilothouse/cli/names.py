@@ -123,28 +123,10 @@ async def _receivers(client: "Client", context: click.Context) -> list[str]:
     return [*(f"svc/{each['metadata']['name']}" for each in services), *(f"pod/{each['metadata']['name']}" for each in pods)]
 
 
-async def _services(client: "Client", context: click.Context) -> list[str]:
-    """What apps can be bound to."""
-    from pilothouse.platform.databases.resource import MYSQLS
-
-    return [each["metadata"]["name"] for each in (await client.list_all(MYSQLS, _namespace(context))).items]
-
-
-async def _bound_services(client: "Client", context: click.Context) -> list[str]:
-    """What the app that was named is bound to."""
-    from pilothouse.platform.databases.pattern.binding.names import app_of, service_of
-    from pilothouse.platform.databases.resource import BINDINGS
-
-    found = (await client.list_all(BINDINGS, _namespace(context))).items
-    return [service_of(each) for each in found if context.params.get("app") in (None, app_of(each))]
-
-
 apps = completing(_apps)
-bound_services = completing(_bound_services)
 namespaces = completing(_namespaces)
 processes = completing(_processes)
 receivers = completing(_receivers)
-services = completing(_services)
 senders = completing(_senders)
 variables = completing(_variables)
 volumes = completing(_volumes)

@@ -5,6 +5,7 @@ current text into each. `python -m pilothouse.cli.reference FOLDER` does so for 
 finds no difference.
 """
 
+import functools
 import itertools
 import re
 import sys
@@ -327,6 +328,15 @@ def _builds() -> CustomType:
     return BUILD
 
 
+def _database_fields(name: str, part: str) -> str:
+    """name: of the kind in lower case."""
+    from pilothouse.platform.databases.mysql.types import MYSQL_DATABASE, MYSQL_USER
+    from pilothouse.platform.databases.pattern.types import BINDING
+
+    kinds = {custom.resource.singular: custom for custom in (BINDING, MYSQL_DATABASE, MYSQL_USER)}
+    return custom_fields(kinds[name], part)
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "app spec": lambda: custom_fields(_apps(), "spec"),
@@ -335,6 +345,11 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "build spec": lambda: custom_fields(_builds(), "spec"),
     "build status": lambda: custom_fields(_builds(), "status"),
     "build columns": lambda: printer_columns(_builds()),
+    **{
+        f"{name} {part}": functools.partial(_database_fields, name, part)
+        for name in ("binding", "mysqluser", "mysqldatabase")
+        for part in ("spec", "status")
+    },
     "served": served,
     "pod fields": lambda: fields(PODS),
     "pod status": lambda: fields(POD_STATUS, "###"),

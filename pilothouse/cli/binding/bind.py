@@ -8,6 +8,7 @@ import click
 from pilothouse.cli import names, output
 from pilothouse.cli.apps.deploy import TIMEOUT
 from pilothouse.cli.binding.wish import Wish, binding, may_what
+from pilothouse.cli.mysql.completing import instances
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
@@ -25,7 +26,7 @@ def _prefix(context: click.Context, param: click.Parameter, value: str | None) -
 
 @click.command()
 @click.argument("app", shell_complete=names.apps, required=False)
-@click.argument("service", shell_complete=names.services, required=False)
+@click.argument("service", shell_complete=instances, required=False)
 @NAMESPACE
 @click.option("--rights", type=click.Choice(["all", "read"]), help="What the account may do in the database.")
 @click.option("--database", metavar="NAME", help="A database of the service, in place of its first one.")

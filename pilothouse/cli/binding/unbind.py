@@ -6,6 +6,7 @@ import click
 
 from pilothouse.cli import names, output
 from pilothouse.cli.apps.deploy import TIMEOUT
+from pilothouse.cli.binding.completing import bound_services
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 from pilothouse.model.json import Object
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("app", shell_complete=names.apps)
-@click.argument("service", shell_complete=names.bound_services)
+@click.argument("service", shell_complete=bound_services)
 @NAMESPACE
 @click.option("--force", is_flag=True, help="The account goes at once, although the app may still use it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")

@@ -262,11 +262,11 @@ def _with_rotation(user: Object, secret: Object, said: Said) -> Said:
 
 
 def _said(seen: Seen, instance: Object, obj: Object, version: str) -> Said:
-    """As the primary has it. What it was once heard to have is believed until it is heard of again."""
+    """As the primary has it. Until it has spoken of it, what it was heard to have before counts: another primary has the same data."""
     heard = (seen.heard or {}).get(server_key(obj)) or {}
     if heard.get("version") == version:
         return ("False", "Refused", heard["error"]) if heard.get("error") else APPLIED
-    if seen.heard is None and meta.is_true(obj, "Ready") and _is_unchanged(seen, obj):
+    if not heard and meta.is_true(obj, "Ready") and _is_unchanged(seen, obj):
         return APPLIED
     if is_suspended(instance):
         return "False", "Suspended", f"{meta.name(instance)} is suspended; it counts when that is resumed"
