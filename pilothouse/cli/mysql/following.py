@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 POLL_S = 0.2
 GIVE_UP_S = 20.0
 """How long trouble may stay without a change until nothing is expected to change any more."""
+UNSEEN_S = 60.0
+"""How long a change may be seen by nobody: a platform that is started again takes less."""
 Lacking = Callable[[Object], str]
 """Half a sentence on what is missing, "" when all is there."""
 
@@ -27,16 +29,17 @@ Lacking = Callable[[Object], str]
 class Following:
     """One instance. unready_s: how long it was seen not to be ready while it was waited for."""
 
-    def __init__(self, client: "Client", name: str, namespace: str, *, give_up_s: float = GIVE_UP_S) -> None:
+    def __init__(self, client: "Client", name: str, namespace: str, *, give_up_s: float = GIVE_UP_S, unseen_s: float = UNSEEN_S) -> None:
         from pilothouse.client.client import Client
         from pilothouse.client.retrying import RetryingTransport
 
         self._client = Client(RetryingTransport(client.transport, on_outage=self._show_outage), field_manager=client.field_manager)
         self.name, self.namespace = name, namespace
         self.unready_s = 0.0
-        self._give_up_s = give_up_s
+        self._give_up_s, self._unseen_s = give_up_s, unseen_s
         self._waiting = output.Waiting()
         self._trouble, self._since = "", time.monotonic()
+        self._seen = time.monotonic()
 
     def _show_outage(self, error: Exception) -> None:
         self._waiting.show("the API server does not answer; the change goes on as soon as it does")
@@ -72,6 +75,10 @@ class Following:
 
     def _judge(self, instance: Object) -> None:
         """Raises ClickException when waiting is of no use."""
+        if standing.is_current(instance):
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > self._unseen_s:
+            raise click.ClickException(f"no platform has looked at {self.name} for {self._unseen_s:g} s; {self._more()}")
         if why := standing.refused(instance):
             raise click.ClickException(placed(f"{self.name} is not as asked for: {why}", namespace=self.namespace))
         trouble = standing.trouble(instance)

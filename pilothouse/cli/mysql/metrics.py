@@ -1,5 +1,6 @@
 """`ph mysql metrics`: what members measure of themselves."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from pilothouse.cli import output
 from pilothouse.cli.mysql import completing, values
 from pilothouse.cli.mysql.inside import AGENT, ran
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
+from pilothouse.model.json import Object
 
 FETCH = (
     "import ssl, sys, urllib.request\n"
@@ -19,6 +21,8 @@ FETCH = (
     "sys.stdout.write(opener.open('https://127.0.0.1:8443/metrics', timeout=10).read().decode())\n"
 )
 """Run beside the agent, which answers there without a certificate of the client's."""
+TEXTS = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
+"""As the format writes what is no number."""
 _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? ([^ ]+)")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 
@@ -66,7 +70,7 @@ async def _metrics(session: Session, name: str, namespace: str, member: str | No
         return
     found = {each: list(samples(text)) for each, text in texts.items()}
     if how != "table":
-        output.document({each: [one._asdict() for one in several] for each, several in found.items()}, how)
+        output.document({each: [document(one) for one in several] for each, several in found.items()}, how)
         return
     output.table(["metric", *found], list(rows(list(found.values()))))
 
@@ -80,6 +84,11 @@ def samples(text: str) -> Iterator[Sample]:
             yield Sample(found[1], labels, float(found[3]))
 
 
+def document(one: Sample) -> Object:
+    """JSON has no word for what is no number."""
+    return one._asdict() | {"value": one.value if math.isfinite(one.value) else TEXTS[str(one.value)]}
+
+
 def rows(members: Sequence[Sequence[Sample]]) -> Iterator[list[str]]:
     """A metric a row, a member a column."""
     by_member = [{(one.name, one.labels): one.value for one in each} for each in members]
@@ -91,8 +100,10 @@ def rows(members: Sequence[Sequence[Sample]]) -> Iterator[list[str]]:
 def _shown(value: float | None, name: str) -> str:
     if value is None:
         return ""
-    if name.endswith("_bytes") and value == value:
+    if not math.isfinite(value):
+        return TEXTS[str(value)]
+    if name.endswith("_bytes"):
         from pilothouse.cli.mysql.show import binary
 
         return binary(value)
-    return f"{value:.0f}" if value == int(value) else f"{value:.4g}" if abs(value) < 1e15 else str(value)
+    return f"{value:.0f}" if value == int(value) else f"{value:.4g}"
