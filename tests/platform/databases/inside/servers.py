@@ -35,7 +35,7 @@ def as_user() -> dict[str, Any]:
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
-def _user() -> str:
+def user() -> str:
     return USER if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -49,7 +49,7 @@ def own_folder(folder: Path) -> Path:
 @functools.cache
 def _template() -> Path:
     folder = own_folder(Path(tempfile.mkdtemp(prefix="ph-template-")))
-    by_socket = ("--auth-root-authentication-method=socket", f"--auth-root-socket-user={_user()}")
+    by_socket = ("--auth-root-authentication-method=socket", f"--auth-root-socket-user={user()}")
     argv = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}", "--skip-test-db", *by_socket]
     made = subprocess.run(
         argv, capture_output=True, text=True, cwd="/", env=dict(os.environ) | {"TMPDIR": str(folder)}, **as_user(), check=False
@@ -163,7 +163,7 @@ class FakeAgent:
         self._thread.join()
 
     def command(self, path: str) -> str:
-        place = f"--no-defaults --socket={self.server.socket} --user={_user()}"
+        place = f"--no-defaults --socket={self.server.socket} --user={user()}"
         if path == "/v1/clone":
             folders = f"--datadir={self.server.data} --target-dir={self.server.folder / 'copy'}"
             return f"mariadb-backup {place} --backup --stream=mbstream {folders} 2>{self.server.folder}/copy.log | zstd -q -1 -c"
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         with open(self.agent.seeded, "wb") as out:
-            while size := int(self.rfile.readline(), 16):
+            while size := int(self.rfile.readline() or b"0", 16):
                 out.write(self.rfile.read(size))
                 self.rfile.readline()
         self.rfile.readline()

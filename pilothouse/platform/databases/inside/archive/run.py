@@ -1,0 +1,143 @@
+"""The archive's pod: follows the primary, whoever that is, and keeps what it says.
+
+It goes on where the store's last segment ends, so it may be killed at any time. A new primary may lack the last transactions of its
+predecessor (nobody has acknowledged them): then it goes on from the last one that both have. What a server no longer has leaves a gap,
+which is told until the next backup.
+"""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pilothouse.platform.databases.inside.archive.contents import Archive
+from pilothouse.platform.databases.inside.archive.follow import Away, Purged, connect, events
+from pilothouse.platform.databases.inside.archive.groups import Began, Clock, groups
+from pilothouse.platform.databases.inside.archive.keeper import Keeper
+from pilothouse.platform.databases.inside.archive.position import after, position, text
+from pilothouse.platform.databases.inside.archive.segment import Name
+from pilothouse.platform.databases.inside.archive.status import serve
+from pilothouse.platform.databases.inside.outcome import say
+from pilothouse.platform.databases.inside.settings import Settings
+from pilothouse.platform.databases.inside.store.seam import StoreError
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+
+_AGAIN_S = 0.5
+_STEPS_BACK = 1000
+"""Transactions that a new primary may lack."""
+
+
+def run(environ: Mapping[str, str], arguments: list[str]) -> int:
+    settings = Settings.of(environ)
+    archive = Archive(settings.store(), settings.key(), settings["ARCHIVE"])
+    names = _patiently(archive)
+    keeper = Keeper(archive, max((name.number for name in names), default=0) + 1, names[-1].last if names else "")
+    serve(keeper, int(settings.environ.get("STATUS_PORT") or 8080), settings.environ.get("STATUS_HOST") or "0.0.0.0")  # noqa: S104
+    threading.Thread(target=_follow, args=(_Follower(settings, archive, keeper),), daemon=True).start()
+    keeper.run()
+    return 0
+
+
+def _patiently(archive: Archive) -> list[Name]:
+    while True:
+        try:
+            archive.tidy()
+            return sorted(archive.names(), key=lambda name: name.number)
+        except StoreError as error:
+            say(f"the archive waits: {error.message}")
+            time.sleep(5)
+
+
+class _Follower:
+    def __init__(self, settings: Settings, archive: Archive, keeper: Keeper) -> None:
+        self._told, self._archive, self.keeper = settings, archive, keeper
+        self._began = bool(keeper.position)
+        digest = hashlib.sha256(settings["INSTANCE_UID"].encode()).digest()
+        self._server_id = (1 << 31) + int.from_bytes(digest[:3], "big")
+
+    def once(self) -> None:
+        """Until the connection is lost. Raises Purged, Away."""
+        found = events(self._connect(), self.keeper.received, self._server_id)
+        for each in groups(found, Clock()):
+            self._began = True
+            self.keeper.take(each)
+            if self.keeper.status.reason == "PrimaryUnreachable":
+                self.keeper.wants("", "")
+
+    def step_back(self, words: str) -> None:
+        """From a position that the server does not have to one that it has."""
+        for at in self._earlier():
+            if self._has(at):
+                say(f"the server has not {self.keeper.position}: the archive goes on from {at}")
+                self.keeper.starts_at(at)
+                return
+        at = self._current()
+        if self._began:
+            said = f"the archive has a gap between {self.keeper.position or 'its begin'} and {at}: take a backup. The server says: {words}"
+            self.keeper.wants("Gap", said)
+        self.keeper.starts_at(at)
+
+    def _earlier(self) -> Iterator[str]:
+        """Positions before each of the last transactions, newest first."""
+        left = _STEPS_BACK
+        for run in reversed(self._archive.runs()):
+            for link in reversed(run):
+                at, found = position(link.name.after), [link.name.after]
+                for group in self._archive.groups(link)[1][:-1]:
+                    at = after(at, group.gtid)
+                    found.append(text(at))
+                for each in reversed(found):
+                    yield each
+                    left -= 1
+                    if left == 0:
+                        return
+            return
+
+    def _has(self, at: str) -> bool:
+        """Whether the server can go on from there."""
+        try:
+            return any(not isinstance(each, Began) for each in groups(events(self._connect(), at, self._server_id), Clock()))
+        except Purged:
+            return False
+
+    def _current(self) -> str:
+        with self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos")
+            return str(cursor.fetchall()[0][0])
+
+    def _connect(self) -> "Connection[Any]":
+        told = self._told.environ
+        return connect(
+            told["PRIMARY_HOST"], int(told["PRIMARY_PORT"]), told["USER"], self._password(), told.get("CA") or None, told.get("SOCKET")
+        )
+
+    def _password(self) -> str:
+        place = self._told.environ.get("PASSWORD_FILE")
+        return Path(place).read_text().strip() if place else ""
+
+
+def _follow(follower: _Follower) -> None:
+    """A thread that ends takes the pod with it: it starts anew."""
+    try:
+        while True:
+            try:
+                follower.once()
+            except Purged as purged:
+                _quietly(follower, str(purged))
+            except Away as away:
+                follower.keeper.wants("PrimaryUnreachable", f"the archive waits for the primary: {away}")
+            time.sleep(_AGAIN_S)
+    finally:
+        os._exit(1)
+
+
+def _quietly(follower: _Follower, words: str) -> None:
+    try:
+        follower.step_back(words)
+    except (Away, StoreError) as error:
+        follower.keeper.wants("PrimaryUnreachable", f"the archive waits: {error}")
