@@ -3,12 +3,13 @@
 Source: Amazon S3 API Reference (PutObject, CreateMultipartUpload, ListObjectsV2); addresses are path-style, which all services know.
 """
 
+import contextlib
 import http.client
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from pilothouse.platform.databases.inside.store.s3_requests import S3Place, S3Requests, elements, text
-from pilothouse.platform.databases.inside.store.seam import Entry, Reader, StoreError, Writer
+from pilothouse.platform.databases.inside.store.seam import Entry, Missing, Reader, StoreError, Writer
 
 PART = 16 << 20
 GROWS_AFTER = 1000
@@ -73,7 +74,8 @@ class _S3Writer:
 
     def abort(self) -> None:
         if self._upload:
-            self._requests.ask("DELETE", self._name, {"uploadId": self._upload})
+            with contextlib.suppress(Missing):
+                self._requests.ask("DELETE", self._name, {"uploadId": self._upload})
             self._upload = ""
 
     def _part_size(self) -> int:

@@ -91,7 +91,7 @@ class S3Requests:
 
     def _error(self, status: int, body: bytes, name: str) -> Exception:
         code, message = _told(body)
-        if code == "NoSuchKey" or (status == 404 and not code):
+        if code in ("NoSuchKey", "NoSuchUpload") or (status == 404 and not code):
             return Missing(name)
         if code in _FULL or status == _INSUFFICIENT_STORAGE:
             return StoreError("StoreFull", f"{self._where} is full ({code or status}): give it more room, or keep fewer backups")

@@ -1,0 +1,63 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pilothouse.platform.databases.inside.store.sealed import CHUNK, MARK, BrokenSeal, get, key_of, put
+from pilothouse.platform.databases.inside.store.volume import VolumeStore
+
+KEY = bytes(range(32))
+HEAD, SEALED = len(MARK) + 32, CHUNK + 16
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> VolumeStore:
+    return VolumeStore(tmp_path)
+
+
+@pytest.fixture
+def sealed(store: VolumeStore, tmp_path: Path) -> Path:
+    put(store, "thing", KEY, os.urandom(3 * CHUNK + 10))
+    return tmp_path / "thing"
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK])
+def test_any_size_comes_back(store: VolumeStore, size: int) -> None:
+    data = os.urandom(size)
+    put(store, "thing", KEY, data)
+    assert get(store, "thing", KEY) == data
+
+
+@pytest.mark.parametrize("at", [0, len(MARK) + 3, HEAD, HEAD + SEALED + 5, -1])
+def test_a_changed_byte_is_noticed(store: VolumeStore, sealed: Path, at: int) -> None:
+    data = bytearray(sealed.read_bytes())
+    data[at] ^= 1
+    sealed.write_bytes(data)
+    with pytest.raises(BrokenSeal):
+        get(store, "thing", KEY)
+
+
+@pytest.mark.parametrize("size", [0, 5, HEAD, HEAD + SEALED, HEAD + 3 * SEALED, HEAD + 3 * SEALED + 8])
+def test_an_end_that_is_cut_off_is_noticed(store: VolumeStore, sealed: Path, size: int) -> None:
+    sealed.write_bytes(sealed.read_bytes()[:size])
+    with pytest.raises(BrokenSeal):
+        get(store, "thing", KEY)
+
+
+def test_chunks_in_another_order_are_noticed(store: VolumeStore, sealed: Path) -> None:
+    data = sealed.read_bytes()
+    first, second = data[HEAD : HEAD + SEALED], data[HEAD + SEALED : HEAD + 2 * SEALED]
+    sealed.write_bytes(data[:HEAD] + second + first + data[HEAD + 2 * SEALED :])
+    with pytest.raises(BrokenSeal):
+        get(store, "thing", KEY)
+
+
+def test_another_key_opens_nothing(store: VolumeStore, sealed: Path) -> None:
+    with pytest.raises(BrokenSeal, match="another key"):
+        get(store, "thing", bytes(32))
+
+
+@pytest.mark.parametrize("text", ["", "c2hvcnQ=", "no base64!"])
+def test_a_key_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="32 bytes in base64"):
+        key_of(text)
