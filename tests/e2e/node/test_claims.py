@@ -14,12 +14,14 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.identity import CONTROLLER_MANAGER
 from pilothouse.engine.boot.control import SERVED
 from pilothouse.engine.controllers.node.controller import NodeLifecycleController
+from pilothouse.engine.controllers.persistentvolume.attributes import AttributesController
 from pilothouse.engine.controllers.persistentvolume.controller import PersistentVolumeController
 from pilothouse.engine.controllers.persistentvolume.ephemeral import EphemeralVolumeController
 from pilothouse.engine.controllers.persistentvolume.expansion import ExpandController
 from pilothouse.engine.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
 from pilothouse.engine.node.files.mountpoints import mounts_below
-from pilothouse.engine.node.local_volumes import loops, serving
+from pilothouse.engine.node.host import io_limits
+from pilothouse.engine.node.local_volumes import image, loops, serving, xfs
 from pilothouse.engine.node.local_volumes.copying import Progress
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LOOP, LocalVolumes, Wanted
@@ -27,9 +29,9 @@ from pilothouse.engine.scheduler.scheduler import Scheduler
 from pilothouse.model import meta
 from pilothouse.model.io_limits import IoLimits
 from pilothouse.model.json import Object
-from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
+from pilothouse.model.kinds import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, VOLUMEATTRIBUTESCLASSES
 from pilothouse.model.resource import Resource
-from pilothouse.model.volumes import ENFORCEMENT
+from pilothouse.model.volumes import ENFORCEMENT, LOCAL_PROVISIONER
 from tests.e2e.node.pods import Cluster, pod, shell
 from tests.people import SCHEDULER, client_of, controller_client
 
@@ -82,6 +84,7 @@ async def controlled(cluster: Cluster) -> AsyncIterator[None]:
         NodeLifecycleController(of("node-controller"), informers, recorder),
         PersistentVolumeController(of("persistent-volume-binder"), informers, recorder, nodes),
         ExpandController(of("expand-controller"), informers, recorder, nodes),
+        AttributesController(of("expand-controller"), informers, recorder, nodes),
         ClaimProtection(of("pvc-protection-controller"), informers),
         VolumeProtection(of("pv-protection-controller"), informers),
         EphemeralVolumeController(of("ephemeral-volume-controller"), informers, recorder),
@@ -191,6 +194,50 @@ async def test_parts_of_a_volume_are_mounted_and_it_grows_when_no_pod_has_it(clu
         folder = await folder_of(cluster, "data")
         await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "data", "default")
         await vanished(folder)
+
+
+@pytest.mark.skipif(image.can_grow_mounted() or not xfs.is_usable(), reason="volumes are ext4 on this machine")
+async def test_a_volume_grows_under_its_pod_where_the_kernel_grows_no_mounted_ext4(cluster: Cluster) -> None:
+    async with controlled(cluster):
+        await cluster.client.create(PERSISTENTVOLUMECLAIMS, claim("data", "300Mi"))
+        uid = meta.uid(await cluster.run(using("first", "while :; do df -m /data | tail -n 1 | awk '{print $2}'; sleep 0.1; done")))
+        larger = {"spec": {"resources": {"requests": {"storage": "400Mi"}}}}
+        await cluster.client.patch(PERSISTENTVOLUMECLAIMS, "data", larger, namespace="default")
+        async with asyncio.timeout(20):
+            while int((await cluster.logs("first")).splitlines()[-1]) < 300:
+                await asyncio.sleep(0.1)
+        await cluster.delete("first", grace_s=0)
+        await vanished(cluster.config.pod_dir(uid))
+        folder = await folder_of(cluster, "data")
+        await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "data", "default")
+        await vanished(folder)
+
+
+@pytest.mark.skipif(bool(io_limits.trouble()), reason=io_limits.trouble())
+async def test_a_pod_writes_as_fast_as_the_class_of_its_claim_says(cluster: Cluster) -> None:
+    now = "cut -d ' ' -f 1 /proc/uptime"
+    writes = f"a=$({now}); dd if=/dev/zero of=/data/file bs=1M count=6 conv=fsync 2>/dev/null; echo $a $({now}) | awk '{{print $2-$1}}'"
+    modest = {"metadata": {"name": "modest"}, "driverName": LOCAL_PROVISIONER, "parameters": {"throughput": "2Mi"}}
+    async with controlled(cluster):
+        await cluster.client.create(VOLUMEATTRIBUTESCLASSES, modest)
+        await cluster.client.create(PERSISTENTVOLUMECLAIMS, claim("data", volumeAttributesClassName="modest"))
+        # The class holds from when the claim is bound, and surely for the pod after that.
+        await cluster.finish(using("first", "true"))
+        async with asyncio.timeout(20):
+            while not await is_modest(cluster):
+                await asyncio.sleep(0.05)
+        await cluster.finish(using("second", writes))
+        assert 2.0 < float(await cluster.logs("second")) < 10.0
+        for name in ("first", "second"):
+            await cluster.delete(name)
+        folder = await folder_of(cluster, "data")
+        await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "data", "default")
+        await vanished(folder)
+
+
+async def is_modest(cluster: Cluster) -> bool:
+    found = await cluster.client.get(PERSISTENTVOLUMECLAIMS, "data", "default")
+    return (found.get("status") or {}).get("currentVolumeAttributesClassName") == "modest"
 
 
 async def test_the_volume_of_an_ephemeral_claim_goes_with_its_pod(cluster: Cluster) -> None:
