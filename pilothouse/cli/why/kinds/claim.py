@@ -1,4 +1,4 @@
-"""Why a PersistentVolumeClaim has no volume, does not grow, or does not go (pure)."""
+"""Why a PersistentVolumeClaim has no volume, does not grow, does not get other attributes, or does not go (pure)."""
 
 from pilothouse.cli.why.claim_causes import of_claim
 from pilothouse.cli.why.finding import Finding, State
@@ -46,7 +46,7 @@ def _finding(scene: Scene, claim: Object) -> Finding | None:
         return Finding((gone,), step)
     if phase != "Bound":
         return of_claim(scene, claim)
-    return _growing(scene, claim) or _lately(scene, claim)
+    return _growing(scene, claim) or _changing(claim) or _lately(scene, claim)
 
 
 def _growing(scene: Scene, claim: Object) -> Finding | None:
@@ -57,6 +57,14 @@ def _growing(scene: Scene, claim: Object) -> Finding | None:
         return None
     ended = f"end {_pods(scene)} once" if scene.pods else "mount it in a pod"
     return Finding(("its file system grows when it is mounted next",), f"{ended}; the data stays")
+
+
+def _changing(claim: Object) -> Finding | None:
+    failed = meta.condition(claim, "ModifyVolumeError")
+    if failed is None or failed.get("status") != "True":
+        return None
+    step = "name another VolumeAttributesClass in spec.volumeAttributesClassName of the claim, or mend what the message names"
+    return Finding((failed.get("message", "").rstrip(". "), "the volume has the attributes that it had"), step)
 
 
 def _lately(scene: Scene, claim: Object) -> Finding | None:

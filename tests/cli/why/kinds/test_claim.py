@@ -62,6 +62,13 @@ def test_growth_that_failed_is_told() -> None:
     assert explain(seen(claim("Bound", failed))).chain == ("no room", "the volume could not be made larger")
 
 
+def test_a_class_of_attributes_that_cannot_be_had_is_told() -> None:
+    failed = {"type": "ModifyVolumeError", "status": "True", "message": "node n1 cannot limit the I/O of volumes"}
+    found = explain(seen(claim("Bound", failed)))
+    assert found.chain == ("node n1 cannot limit the I/O of volumes", "the volume has the attributes that it had")
+    assert "another VolumeAttributesClass" in found.next_step
+
+
 def test_trouble_of_a_bound_claim_is_told_for_a_quarter_of_an_hour() -> None:
     said = note(claim(), "VolumeResizeFailed", "the node does not answer", 60)
     assert explain(seen(claim(), notes=[said])).chain == ("the node does not answer",)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.engine.node.local_volumes import image, xfs
+from pilothouse.engine.node.config import NodeConfig
+from pilothouse.engine.node.local_volumes import image, layout, xfs
 from pilothouse.engine.node.local_volumes.layout import image_of
 from pilothouse.engine.node.local_volumes.snapshots import LocalSnapshots
 from pilothouse.engine.node.local_volumes.store import LOOP, LOOP_XFS, LocalVolumes, Made, Wanted
@@ -76,3 +77,23 @@ async def test_growth_that_fails_is_pending_and_is_tried_again(local: LocalVolum
         assert (held.size_bytes, held.is_pending) == (SIZE, True)
     grown = await made(local, FIRST, MORE)
     assert (grown.size_bytes, grown.is_pending) == (MORE, False)
+
+
+async def test_growth_that_was_done_and_not_noted_is_done_when_it_is_asked_for_again(
+    local: LocalVolumes, config: NodeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await made(local, FIRST, SIZE)
+    with monkeypatch.context() as ended:
+        ended.setattr(layout, "note_size", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await local.ensure(FIRST, Wanted(MORE))
+    again = LocalVolumes(config)
+    grown = await made(again, FIRST, MORE)
+    assert (grown.size_bytes, grown.is_pending) == (MORE, False)
+    assert free_bytes(first.path) > SIZE - 64 * MIB
+    await again.close()
+
+
+def killed(*words: object) -> None:
+    """The agent ends here."""
+    raise KeyboardInterrupt
