@@ -14,7 +14,6 @@ DATABASES, BINDINGS = "databases", "bindings"
 """The service accounts; the gateway, which runs on nodes and signs in with a certificate, is the user system:gateway."""
 GATEWAY_USER = "system:gateway"
 
-_DATABASES = "databases.pilothouse.dev"
 _CRDS, _APPS, _BUILDS, _NET = "apiextensions.k8s.io", "apps.pilothouse.dev", "builds.pilothouse.dev", "networking.k8s.io"
 _DATABASES = "databases.pilothouse.dev"
 _WATCH, _MADE, _KEPT = "list watch", "create delete list watch", "create delete list patch watch"

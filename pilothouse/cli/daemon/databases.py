@@ -1,9 +1,7 @@
 """Where the servers of databases get their images."""
 
-from pilothouse.model.errors import ApiError
-from pilothouse.oci.packages.programs import ImageError as ProgramImageError
-from pilothouse.oci.packages.programs import ProgramImages
-from pilothouse.platform.databases.mysql.images import Ensure, Image, ImageError
+from pilothouse.oci.packages.programs import Image, ImageError, ProgramImages
+from pilothouse.platform.databases.mysql.images import Ensure
 
 
 def image_source(mariadb: ProgramImages | None) -> Ensure:
@@ -14,10 +12,6 @@ def image_source(mariadb: ProgramImages | None) -> Ensure:
             raise ImageError(f"there is no image of flavour {flavour} with an agent: use flavour mariadb")
         if mariadb is None:
             raise ImageError("images of databases are made on the embedded engine alone: run the instance there")
-        try:
-            found = await mariadb.ensure(version)
-        except (ProgramImageError, ApiError) as error:
-            raise ImageError(str(error)) from error
-        return Image(found.name, found.version)
+        return await mariadb.ensure(version)
 
     return ensure

@@ -6,11 +6,12 @@ An instance keeps the image that it has until another version is asked for.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import structlog
 
 from pilothouse.aio.tasks import TaskSet
+from pilothouse.model.errors import ApiError
+from pilothouse.oci.packages.programs import Image, ImageError
 
 log = structlog.get_logger("platform.databases")
 
@@ -18,20 +19,8 @@ AGAIN_S = 30.0
 """After a failure."""
 
 
-class ImageError(Exception):
-    """An image that cannot be had: one sentence with the way out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """reference: its name for nodes. version: of the server in it, in full."""
-
-    reference: str
-    version: str
-
-
 Ensure = Callable[[str, str], Awaitable[Image]]
-"""(flavour, version or "") -> the image, once it can be had. Raises ImageError."""
+"""(flavour, version or "") -> the image, once it can be had. Raises ImageError, ApiError."""
 
 
 class Images:
@@ -67,9 +56,9 @@ class Images:
     async def _make(self, asked: tuple[str, str]) -> None:
         try:
             self._found[asked] = await self._ensure(*asked)
-        except ImageError as error:
+        except (ImageError, ApiError) as error:
             log.warning("no image", flavour=asked[0], version=asked[1], error=str(error))
-            self._found[asked] = error
+            self._found[asked] = ImageError(str(error))
             asyncio.get_running_loop().call_later(AGAIN_S, self._found.pop, asked, None)
         for key in self._waiting.pop(asked, ()):
             self._changed(key)

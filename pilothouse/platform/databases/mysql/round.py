@@ -12,10 +12,11 @@ from pilothouse.client.transport import STRATEGIC_PATCH
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
+from pilothouse.oci.packages.programs import ImageError
 from pilothouse.platform.databases.mysql import growth, labels, names, orders, restarts, status, stopping, trouble
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
 from pilothouse.platform.databases.mysql.conditions import Picture
-from pilothouse.platform.databases.mysql.images import ImageError, satisfies
+from pilothouse.platform.databases.mysql.images import satisfies
 from pilothouse.platform.databases.mysql.objects import budget, claims, pods, programs, services, sets
 from pilothouse.platform.databases.mysql.objects.pods import Server
 from pilothouse.platform.databases.mysql.objects.secrets import Known
