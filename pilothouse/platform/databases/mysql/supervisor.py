@@ -6,10 +6,10 @@ umask 027
 say() { printf '%s\n' "$2" >"$run/.$1" && mv "$run/.$1" "$run/$1"; }
 read_file() { cat "$run/$1" 2>/dev/null; }
 start() {
-    [ -z "$server" ] || return 0
     rm -f "$run/ended"
     "$(read_file program)" --defaults-file="$run/my.cnf" </dev/null &
     server=$!
+    asked=
     say server.pid "$server"
 }
 insist() {
@@ -38,17 +38,19 @@ rm -f "$run/server.pid" "$run/ended" "$run/stopping"
 mkdir -p "${DATA:-/data}/log"
 tail -n 0 -F "${DATA:-/data}/log/error.log" 2>/dev/null &
 idle=$!
-trap start USR1
+asked=
+trap asked=yes USR1
 trap finish TERM INT
 say supervisor.pid "$$"
 while :; do
     if [ -z "$server" ]; then
-        wait "$idle"
+        if [ -n "$asked" ]; then start; else wait "$idle"; fi
         continue
     fi
     wait "$server"
     code=$?
     kill -0 "$server" 2>/dev/null && continue
+    asked=
     say ended "$code"
     rm -f "$run/server.pid"
     server=
@@ -57,7 +59,8 @@ done
 """For `/bin/sh -c`. Its files lie in /run/database, which the agent's container mounts too:
 
 `supervisor.pid` and `server.pid` are its own and the server's, `ended` holds the code that the last server ended with, `stopping` is there
-once it was told to end. The agent writes `program`, `my.cnf` and `last-signal`. SIGUSR1 starts the server. SIGTERM gives the agent STOP_S
+once it was told to end. The agent writes `program`, `my.cnf` and `last-signal`. SIGUSR1 asks for the server, any number of times: the trap only
+takes note, since another signal may come between any two commands of a trap. SIGTERM gives the agent STOP_S
 seconds to stop the server in its own way, then sends it the signal in `last-signal`. What it prints is the server's error log.
 """
 
