@@ -21,7 +21,7 @@ class Finding:
 
 
 def findings(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> tuple[Finding, ...]:
-    found = [_of_beginning(wish, standing, members), _of_primary(standing, members), _of_switchover(wish, standing, members)]
+    found = [_of_beginning(wish, standing, members), _of_primary(wish, standing, members), _of_switchover(wish, standing, members)]
     found += [_of_acknowledgements(standing, members), *(_of_member(standing, members, member) for member in members.values())]
     return tuple(finding for finding in found if finding is not None)
 
@@ -37,16 +37,24 @@ def _of_beginning(wish: Wish, standing: Standing, members: Mapping[str, Member])
     return None
 
 
-def _of_primary(standing: Standing, members: Mapping[str, Member]) -> Finding | None:
+def _of_primary(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
     if standing.is_electing:
         silent = [each.name for each in failover.acknowledging(standing, members) if each.fence_term != standing.term]
         return Finding("FailingOver", f"waits for {', '.join(silent)} to stop receiving from {standing.move.source}", True)
     why = failover.why_lost(standing, members) if standing.seeded else ""
     if not why:
         return None
-    name, hindrance = standing.primary, failover.hindrance(standing, members)
-    way = f"it is started again; when it is lost for good: ph mysql failover {name.rpartition('-')[0]} --force"
-    return Finding("PrimaryAway", f"{name} {why}, and {hindrance}: {way}", True)
+    name = standing.primary
+    if wish.replicas == 1:
+        return Finding("PrimaryAway", f"{name} {why}: {_way_of_single(wish, members.get(name))}", True)
+    way = f"it is started again; when it is lost for good: ph mysql failover {wish.name} --force"
+    return Finding("PrimaryAway", f"{name} {why}, and {failover.hindrance(standing, members)}: {way}", True)
+
+
+def _way_of_single(wish: Wish, member: Member | None) -> str:
+    if member is not None and member.data == "empty":
+        return f"restore a backup into a new instance: ph mysql restore {wish.name} --to {wish.name}-restored"
+    return "it is started again"
 
 
 def _of_acknowledgements(standing: Standing, members: Mapping[str, Member]) -> Finding | None:
