@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent import configuration, errant, files, gate, leftovers, replication, tuning
 from pilothouse.platform.databases.inside.agent.backoff import Starts
+from pilothouse.platform.databases.inside.agent.disk import Ballast
 from pilothouse.platform.databases.inside.agent.gtid import covers
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.job import Job
@@ -46,6 +47,7 @@ class Carrier:
         self.starts = Starts()
         self.tuned: tuple[int, Server | None, Tuned] = (0, None, Tuned())
         self.clients: int | None = None
+        self._ballast = Ballast(settings.memory / "ballast")
         self._leftovers: Job | None = None
         self._steps: dict[Do, Callable[[Wanted, Seen], None]] = {
             Do.DISCARD: self._discard,
@@ -99,6 +101,7 @@ class Carrier:
         for name in ("tmp", "log"):
             (settings.data / name).mkdir(exist_ok=True, mode=0o750)
         _empty(settings.data / "tmp")
+        self._ballast.drop(seen.disk)
         truncates = wanted.role == "replica" and wanted.source is not None
         text = configuration.text(settings, wanted.server, term=wanted.term, truncates=truncates)
         files.write(settings.configuration, text)
@@ -177,6 +180,7 @@ class Carrier:
                 self._sql.run(f"SET GLOBAL {name} = DEFAULT")
         tuned = tuning.tune(self._sql, configuration.online(wanted.server))
         files.write(self._settings.configuration, text)
+        self._ballast.keep(seen.disk)
         self.tuned = (seen.pid, wanted.server, tuned)
 
 

@@ -56,6 +56,7 @@ _FIXED = {
     "slave-parallel-mode": "optimistic",
     "rpl-semi-sync-master-enabled": "OFF",
     "rpl-semi-sync-slave-enabled": "OFF",
+    "rpl-semi-sync-slave-kill-conn-timeout": "1",  # so long it takes to cease to receive from a primary that hangs
     "rpl-semi-sync-master-wait-point": "AFTER_SYNC",
     "rpl-semi-sync-master-timeout": "18446744073709551615",
     # who may connect

@@ -1,5 +1,6 @@
 """The agent's own thread: looks, plans one step, carries it out, tells; again at once after a step, else when something has changed."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from pilothouse.platform.databases.inside.agent.seen import Seen
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
 from pilothouse.platform.databases.inside.agent.state import Board, Report, document
+from pilothouse.platform.databases.inside.agent.upkeep import Upkeep
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
 STEADY_S = 0.5
@@ -55,6 +57,7 @@ class Loop:
         self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory)
         self._observer = Observer(settings, self._process, self._sql, self._marks, self._wake.set)
         self._keeper = Keeper(settings, self._wake.set)
+        self._upkeep = Upkeep(settings, self._wake.set)
         self._hold = Hold(settings.run)
         self.pushed = Pushed(settings, self._wake.set)
         self.board = Board()
@@ -69,7 +72,13 @@ class Loop:
         with self._order:
             self._memory.obey(wanted.term)
             self._wanted = wanted
+        self._fence_at_once(wanted)
         self._wake.set()
+
+    def _fence_at_once(self, wanted: Wanted) -> None:
+        """Not only when the loop comes round to it: it may be waiting for an answer of the very server that must write no more."""
+        if wanted.role != "primary" and not wanted.graceful and self._marks.get("mode", self._process.pid()) == "primary":
+            self._process.signal(signal.SIGKILL)
 
     def leave(self) -> None:
         """From any thread, as a signal's handler: the pod is to end, or this container alone."""
@@ -100,6 +109,9 @@ class Loop:
             if not self._keeper.see_to(wanted, seen.pid):
                 step = Step(Do.WAIT, "seeing to accounts and databases")
             error = error or self._keeper.error
+            self._upkeep.see_to()
+        elif step.do is Do.DONE and seen.answer is not None:
+            self._upkeep.see_to()
         elif step.do is Do.WAIT:
             pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
         self._tell(wanted, seen, step, error)
@@ -176,6 +188,7 @@ class Loop:
             objects=self._keeper.outcomes,
             tuned=tuned if pid == seen.pid else None,
             server=server if pid == seen.pid else None,
+            disk=seen.disk,
             unanswered_s=self._observer.unanswered_s,
             read_only_since=self._observer.read_only_since,
             untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(log),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from pilothouse.platform.databases.inside.agent import look
+from pilothouse.platform.databases.inside.agent import disk, look
 from pilothouse.platform.databases.inside.agent.carry import DRAINED, LOST
 from pilothouse.platform.databases.inside.agent.catch_up import CatchUp
 from pilothouse.platform.databases.inside.agent.marks import Marks
@@ -28,6 +28,7 @@ class Observer:
         self._marks = marks
         self._catch_up = CatchUp(settings.tls, changed)
         self._unanswered_since: float | None = None
+        self._is_full = False
         self.fenced_at = 0
         self.read_only_since: float | None = None
 
@@ -44,6 +45,8 @@ class Observer:
         self._count_fence(wanted, answer)
         if answer is not None and not answer.read_only:
             self.read_only_since = None
+        room = disk.measure(self._settings.data)
+        self._is_full = room.is_full(self._is_full)
         return Seen(
             data="ready" if self._settings.mysql.is_dir() else "empty",
             pid=pid,
@@ -55,6 +58,9 @@ class Observer:
             is_drained=bool(self._marks.get("drained", pid)),
             is_intact=self._is_intact(wanted, pid, answer),
             copied_at=copy.position(self._settings) if answer and not answer.executed else "",
+            has_answered=self._has_answered(pid, answer),
+            disk=room,
+            is_full=self._is_full,
             answer=answer,
         )
 
@@ -63,6 +69,11 @@ class Observer:
             return look.look(self._sql)
         except (Unreachable, Refused):
             return None
+
+    def _has_answered(self, pid: int, answer: Answer | None) -> bool:
+        if answer is not None and not self._marks.get("answered", pid):
+            self._marks.set("answered", pid, "yes")
+        return bool(self._marks.get("answered", pid))
 
     def _count_silence(self, pid: int, answer: Answer | None) -> None:
         if not pid or answer is not None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from pilothouse.platform.databases.inside.agent.disk import sentence
 from pilothouse.platform.databases.inside.agent.gtid import covers, sequence
 from pilothouse.platform.databases.inside.agent.seen import Answer, Replication, Seen
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
@@ -162,6 +163,8 @@ def _primary(wanted: Wanted, seen: Seen, answer: Answer, memory: Memory) -> Step
         return Step(Do.SEMI_SYNC, "changing whether commits wait for an acknowledgement")
     if wanted.drain:
         return DONE if answer.read_only else _giving_up_writes(memory)
+    if seen.is_full:
+        return Step(Do.WAIT if answer.read_only else Do.CLOSE, error=sentence(seen.disk))
     if answer.read_only:
         return Step(Do.OPEN, "beginning to accept writes")
     return _settled(wanted, answer, memory)

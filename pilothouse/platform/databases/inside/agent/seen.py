@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pilothouse.platform.databases.inside.agent.disk import Disk
 from pilothouse.platform.databases.inside.agent.process import Ended
 
 
@@ -73,9 +74,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """data: `empty` or `ready`. pid: of the server, 0 when none runs. mode: `primary` or `replica`, what the running server was
-    last made; "" when that is not known. is_drained: what the running server had received before its start is applied.
-    is_intact: it has all that it ever acknowledged. copied_at: position of the copy that the data were made of, "" where they were not.
+    """data: `empty` or `ready`. pid: of the server, 0 when none runs. can_start: the server's container is there and free for one.
+
+    mode: `primary` or `replica`, what the running server was last made; "" when that is not known.
+    is_drained: what the running server had received before its start is applied. is_intact: it has all that it ever acknowledged.
+    has_answered: the running server has, since its start; it may hang by now.
+    copied_at: position of the copy that the data were made of, "" where they were not. is_full: the volume, so that it takes no writes.
     """
 
     data: str
@@ -88,11 +92,14 @@ class Seen:
     is_drained: bool
     is_intact: bool
     copied_at: str
+    has_answered: bool
+    disk: Disk
+    is_full: bool
     answer: Answer | None
 
     @property
     def process(self) -> str:
         """As the state says it."""
         if self.pid:
-            return "running" if self.answer else "starting"
+            return "running" if self.has_answered else "starting"
         return "ended" if self.ended else "absent"

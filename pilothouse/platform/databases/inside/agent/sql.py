@@ -9,7 +9,8 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 Row = dict[str, Any]
-TIMEOUT_S = 2.0
+TIMEOUT_S = 3.0
+"""Longer than the longest that a good server takes: to cease to receive from a primary that hangs."""
 
 
 class Unreachable(Exception):

@@ -1,11 +1,11 @@
 """What the agent tells of its member: the state document, and the board on which those who wait for news find it."""
 
-import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pilothouse.platform.databases.inside.agent.disk import Disk
 from pilothouse.platform.databases.inside.agent.objects.apply import Outcome
 from pilothouse.platform.databases.inside.agent.plan import Do, Step
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
@@ -34,6 +34,7 @@ class Report:
     objects: Mapping[str, Outcome]
     tuned: Tuned | None
     server: Server | None
+    disk: Disk
     unanswered_s: float
     read_only_since: float | None
     untruncated: bool
@@ -68,7 +69,7 @@ def document(settings: Settings, report: Report, program: str) -> State:
         "untruncated": report.untruncated,
         "leaving": report.is_leaving or seen.is_stopping,
         "objects": {key: {"version": each.version, "error": each.error} for key, each in report.objects.items()},
-        "disk": _disk(settings),
+        "disk": {"size": report.disk.size, "free": report.disk.free},
         "limits": {"memory_bytes": report.server.memory_bytes, "cpu_millis": report.server.cpu_millis} if report.server else None,
         "pending_restart": list(report.tuned.pending) if report.tuned else [],
         "rejected": dict(report.tuned.rejected) if report.tuned else {},
@@ -86,7 +87,7 @@ def _of_server(answer: Answer, report: Report) -> State:
             "on": semi_sync.primary,
             "acknowledging": semi_sync.acknowledging,
             "waiting": semi_sync.waiting,
-            "acknowledges": semi_sync.replica,
+            "acknowledges": semi_sync.replica or semi_sync.acknowledges,
         },
         "version": answer.version,
         "sessions": answer.sessions,
@@ -106,11 +107,6 @@ def _replication(report: Report, answer: Answer) -> State:
         "stopped_io_at_term": report.fenced_at,
         "intact": report.seen.is_intact,
     }
-
-
-def _disk(settings: Settings) -> Mapping[str, int]:
-    found = os.statvfs(settings.data)
-    return {"size": found.f_blocks * found.f_frsize, "free": found.f_bavail * found.f_frsize}
 
 
 class Board:

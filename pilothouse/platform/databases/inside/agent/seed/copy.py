@@ -17,12 +17,14 @@ POSITION = "pilothouse-seed"
 """In the server's folder: the position of the copy in the replication, for a server whose own log is new."""
 _BINLOG_INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 _END_WITHIN_S = 60.0
+_SILENT_S = 120.0
+"""A backup waits for as long as a commit waits for its acknowledgement; then it is given up."""
 _TOLD_EACH = 16 << 20
 
 
 def stream(settings: Settings) -> Iterator[bytes]:
     """mariadb-backup's stream through zstd. Raises Failed, at the end too: what came before is worth nothing then."""
-    with tempfile.TemporaryDirectory(dir=settings.data / "tmp", prefix="copy-") as place, tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryDirectory(dir=settings.data / "tmp", prefix="copy-") as place:
         backup = [
             "mariadb-backup",
             f"--defaults-file={settings.configuration}",
@@ -33,21 +35,48 @@ def stream(settings: Settings) -> Iterator[bytes]:
             f"--socket={settings.socket}",
             f"--target-dir={place}",
         ]
-        with Pipeline([backup, ["zstd", "-q", "-1", "-c"]], log) as pipeline:
-            while piece := pipeline.output.read(PIECE):
-                yield piece
-            pipeline.finish(_END_WITHIN_S)
+        yield from _compressed(backup)
+
+
+def dump(settings: Settings) -> Iterator[bytes]:
+    """All databases as SQL, through zstd, with the position at which they were so. Raises Failed, at the end too."""
+    yield from _compressed(
+        [
+            "mariadb-dump",
+            f"--defaults-file={settings.configuration}",
+            f"--user={settings.user}",
+            "--all-databases",
+            "--single-transaction",
+            "--routines",
+            "--triggers",
+            "--events",
+            "--gtid",
+            "--master-data=1",
+            "--flush-privileges",
+        ]
+    )
+
+
+def _compressed(command: list[str]) -> Iterator[bytes]:
+    with tempfile.TemporaryFile() as log, Pipeline([command, ["zstd", "-q", "-1", "-c"]], log) as pipeline:
+        while piece := pipeline.read(PIECE, _SILENT_S):
+            yield piece
+        pipeline.finish(_END_WITHIN_S)
 
 
 def take(settings: Settings, pieces: Iterable[bytes], tell: Callable[[str], None]) -> None:
     """Makes the server's folder of such a stream. pieces: raises when the stream is not whole. Raises Failed, OSError."""
     place = folder.begin(settings)
-    with tempfile.TemporaryFile() as log:
-        _unpack(place, pieces, tell, log)
-        tell("preparing the copy")
-        _prepare(place, log)
-    files.write(place / POSITION, _position(place))
-    folder.finish(settings)
+    try:
+        with tempfile.TemporaryFile() as log:
+            _unpack(place, pieces, tell, log)
+            tell("preparing the copy")
+            _prepare(place, log)
+        files.write(place / POSITION, _position(place))
+        folder.finish(settings)
+    except BaseException:
+        folder.give_up(settings)
+        raise
 
 
 def position(settings: Settings) -> str:

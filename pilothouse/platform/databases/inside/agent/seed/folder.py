@@ -22,6 +22,11 @@ def finish(settings: Settings) -> None:
     files.sync_folder(settings.data)
 
 
+def give_up(settings: Settings) -> None:
+    """What is left of data that did not come whole takes no room."""
+    shutil.rmtree(settings.incoming, ignore_errors=True)
+
+
 def discard(settings: Settings) -> None:
     """Removes the server's data: from its name first, so that nothing half removed is ever taken for data."""
     if settings.mysql.exists():

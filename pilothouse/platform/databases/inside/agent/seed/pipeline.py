@@ -1,5 +1,7 @@
 """Programs one behind the other, the output of each the input of the next, whose failures count."""
 
+import os
+import select
 import subprocess
 from collections.abc import Sequence
 from types import TracebackType
@@ -36,6 +38,13 @@ class Pipeline:
     def output(self) -> IO[bytes]:
         assert self._processes[-1].stdout is not None
         return self._processes[-1].stdout
+
+    def read(self, most: int, within_s: float) -> bytes:
+        """What comes next of the output, b"" at its end. Raises Failed when nothing comes in time."""
+        ready, _, _ = select.select([self.output], [], [], within_s)
+        if not ready:
+            raise Failed(f"{self._names[0]} gave nothing for {within_s:g} s")
+        return os.read(self.output.fileno(), most)
 
     def finish(self, within_s: float) -> None:
         """Waits until all have ended well. Raises Failed with what the first that has not said last."""
