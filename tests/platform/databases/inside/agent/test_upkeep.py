@@ -131,6 +131,7 @@ def test_a_bad_parameter_is_named_and_keeps_no_server_from_its_start(member: Mem
 def test_a_server_that_cannot_start_says_why_and_is_not_started_without_a_pause(member: Member) -> None:
     member.applied(role="stopped", graceful=True)
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", member.sql_port))
         taken.listen()
         member.put(role="primary", graceful=False)
