@@ -102,6 +102,13 @@ class Member:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def hang_server(self) -> None:
+        """It runs and answers nobody, as behind a network that is cut."""
+        os.kill(self.server_pid, signal.SIGSTOP)
+
+    def wake_server(self) -> None:
+        os.kill(self.server_pid, signal.SIGCONT)
+
     def crash(self) -> None:
         """All at once, as with a machine that loses its power; what the disk was told stays."""
         _kill(self.agent)

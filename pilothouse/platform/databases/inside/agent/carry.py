@@ -64,7 +64,7 @@ class Carrier:
             Do.STOP_RECEIVING: lambda wanted, seen, answer: replication.stop_receiving(self._sql),
             Do.FOLLOW: self._follow,
             Do.ACKNOWLEDGE: lambda wanted, seen, answer: replication.acknowledge(self._sql, wanted.acknowledges),
-            Do.RECEIVE: lambda wanted, seen, answer: replication.receive(self._sql),
+            Do.RECEIVE: self._receive,
             Do.APPLY: lambda wanted, seen, answer: replication.apply(self._sql),
             Do.DEMOTE: self._demote,
             Do.PROMOTE: self._promote,
@@ -150,6 +150,13 @@ class Carrier:
         server_id = configuration.server_id(self._settings, wanted.term)
         replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
         self._marks.set("source", seen.pid, replication.source_digest(wanted))
+
+    def _receive(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        """When neither thread runs the server forgets what it has received and not applied."""
+        source = answer.replication
+        if source is not None and source.is_fenced and not source.sql and not covers(answer.executed, source.received):
+            self._marks.set("drained", seen.pid, LOST)
+        replication.receive(self._sql)
 
     def _demote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         replication.demote(self._sql)

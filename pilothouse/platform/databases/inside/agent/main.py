@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent.https.api import Api
-from pilothouse.platform.databases.inside.agent.https.handler import Handler
+from pilothouse.platform.databases.inside.agent.https.handler import bound
 from pilothouse.platform.databases.inside.agent.https.server import Server
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.loop import Loop
@@ -23,8 +23,7 @@ def run(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
         sys.stderr.write(f"the agent cannot run servers of the flavour {settings.flavour}, only {', '.join(FLAVOURS)}\n")
         return 2
     loop = Loop(settings, _digest(Path(sys.path[0])))
-    handler = type("AgentHandler", (Handler,), {"routes": Api(settings, loop).routes()})
-    server = Server((settings.address, settings.port), handler, Tls(settings.tls))
+    server = Server((settings.address, settings.port), bound(Api(settings, loop).routes()), Tls(settings.tls))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.leave())
     loop.run(threading.Thread(target=server.serve_forever, daemon=True).start)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilothouse.platform.databases.inside.agent.fields import Fields, Malformed
+from pilothouse.platform.databases.inside.agent.gtid import sequence
 
 ROLES = ("primary", "replica", "stopped")
 SEEDS = ("empty", "clone", "pushed")
@@ -119,6 +120,8 @@ def digest(text: bytes) -> str:
 def parse(text: bytes) -> Wanted:
     """Raises Malformed, which names the field."""
     fields = Fields.parse(text)
+    if fields.part("source") is not None and fields.part("replication") is None:
+        raise Malformed("replication is missing: a replica needs an account for its source")
     role = _one_of(fields.text("role"), "role", ROLES)
     return Wanted(
         digest=digest(text),
@@ -132,7 +135,7 @@ def parse(text: bytes) -> Wanted:
         graceful=fields.flag("graceful"),
         gate=fields.flag("gate"),
         drain=fields.flag("drain"),
-        promote_after=fields.text("promote_after", ""),
+        promote_after=_position(fields.text("promote_after", "")),
         seed=_seed(fields.part("seed")),
         reseed=fields.text("reseed", ""),
         server=_server(fields.part("server")),
@@ -147,6 +150,14 @@ def _one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise Malformed(f"{name} is {value!r} and not one of {', '.join(allowed)}")
     return value
+
+
+def _position(text: str) -> str:
+    try:
+        sequence(text)
+    except ValueError as error:
+        raise Malformed(f"promote_after is {text!r}, which is no position such as 0-17-55") from error
+    return text
 
 
 def _address(fields: Fields | None) -> Address | None:

@@ -89,6 +89,16 @@ class Handler(BaseHTTPRequestHandler):
         return route
 
 
+def bound(routes: "dict[tuple[str, str], Route]") -> type[Handler]:
+    """A handler of these routes, by method and path."""
+
+    class Bound(Handler):
+        pass
+
+    Bound.routes = routes
+    return Bound
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """allowed: names of client certificates; everybody when there are none."""

@@ -1,0 +1,130 @@
+"""Servers that hang, agents that are killed in the middle of their work, histories that differ: as real processes."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+from tests.platform.databases.inside.agent.test_replication import EMPTY, Insert, eventually, fence, follow, ids, promote
+from tests.platform.databases.lab import Lab, Member
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    lab = Lab(2)
+    lab.start()
+    lab[0].applied(seed=EMPTY)
+    lab[0].sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    lab[1].until_up()
+    follow(lab[1], lab[0])
+    lab[1].until(lambda state: state["applied"], 40)
+    lab[0].applied(semi_sync=True)
+    yield lab
+    lab.close()
+
+
+def test_a_primary_that_hangs_is_fenced_at_once_and_says_that_it_hangs(lab: Lab) -> None:
+    old, new = lab.members
+    old.sql("INSERT INTO t VALUES (1)")
+    pid = old.server_pid
+    old.hang_server()
+    state = old.until(lambda state: state["unanswered_s"] > 0.2)
+    assert (state["process"], state["answers"]) == ("running", False)
+    began = time.monotonic()
+    old.put(term=2, role="stopped")
+    old.until(lambda state: state["process"] in ("ended", "absent"))
+    assert time.monotonic() - began < 2
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    (state,) = fence(2, new)
+    promote(2, new, state["gtid"]["received"], old)
+    new.put(semi_sync=False)
+    eventually(lambda: old.state()["applied"])
+    assert ids(old) == ids(new) == [1]
+
+
+def test_an_old_primary_that_was_cut_off_never_accepts_a_write_again(lab: Lab) -> None:
+    """Its clients reach it still, nobody who gives orders does."""
+    old, new = lab.members
+    old.kill_agent()
+    (state,) = fence(2, new)
+    promote(2, new, state["gtid"]["received"])
+    waiting = Insert(old, 1)
+    time.sleep(2)
+    assert waiting.answer is None, "it acknowledged a write beside the new primary"
+    old.start_agent()
+    old.until_up()
+    follow(old, new, term=2)
+    waiting.join(10)
+    assert isinstance(waiting.answer, pymysql.Error)
+    new.sql("INSERT INTO t VALUES (2)")
+    eventually(lambda: ids(old) == [2])
+
+
+def test_an_agent_that_is_killed_again_and_again_ends_where_it_should(lab: Lab) -> None:
+    """The replica's data are copied anew, and it becomes primary, while its agent lives for moments alone."""
+    primary, replica = lab.members
+    primary.sql("INSERT INTO t VALUES (1)")
+    replica.put(reseed="again", acknowledges=False)
+    for moment_s in (0.1, 0.3, 0.6, 1.0, 0.2, 0.8):
+        time.sleep(moment_s)
+        replica.kill_agent()
+        replica.start_agent()
+        replica.until_up(30)
+        replica.put()
+    replica.until(lambda state: state["applied"], 40)
+    assert ids(replica) == [1]
+    for moment_s in (0.02, 0.05, 0.1, 0.2):
+        replica.put(term=3, role="primary", source=None, semi_sync=False)
+        time.sleep(moment_s)
+        replica.kill_agent()
+        replica.start_agent()
+        replica.until_up(30)
+    replica.applied()
+    replica.sql("INSERT INTO t VALUES (2)")
+    assert ids(replica) == [1, 2]
+
+
+def test_what_nobody_acknowledged_and_cannot_be_taken_back_is_said_and_goes_with_a_copy(lab: Lab) -> None:
+    old, new = lab.members
+    fence(1, new)
+    Insert(old, 1)
+    eventually(lambda: old.state()["semi_sync"]["waiting"] == 1)
+    threading.Thread(target=_create, args=(old,), daemon=True).start()
+    eventually(lambda: old.root("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'CREATE TABLE late%'") == "1")
+    old.kill_server()
+    (state,) = fence(2, new)
+    new.put(term=2, role="primary", semi_sync=False, promote_after=state["gtid"]["received"], source=None)
+    new.until(lambda state: state["writable"])
+    new.sql("INSERT INTO t VALUES (2)")
+    follow(old, new, term=2)
+    old.until(lambda state: state["untruncated"] or (state["replication"] or {}).get("errno") == 1236)
+    old.put(reseed="errant-2")
+    old.until(lambda state: state["applied"], 40)
+    eventually(lambda: ids(old) == [2])
+    (kept,) = (old.folder / "data" / "agent" / "errant").iterdir()
+    assert "INSERT INTO `orders`.`t`" in kept.read_text()
+
+
+def test_a_replica_that_has_lost_what_it_received_is_whole_again_when_it_has_caught_up(lab: Lab) -> None:
+    primary, replica = lab.members
+    primary.sql("INSERT INTO t VALUES (1)")
+    replica.kill_agent()
+    for log in (replica.folder / "data" / "mysql").glob("relay*"):
+        log.unlink()
+    replica.kill_server()
+    replica.start_agent()
+    replica.until_up()
+    replica.put()
+    state = replica.until(lambda state: state["applied"] and state["replication"]["intact"])
+    assert state["replication"]["io"]
+    primary.sql("INSERT INTO t VALUES (2)")
+    eventually(lambda: ids(replica) == [1, 2])
+
+
+def _create(member: Member) -> None:
+    with pytest.raises(pymysql.Error):
+        member.sql("CREATE TABLE late (id INT)")
