@@ -17,6 +17,8 @@ log = structlog.get_logger("platform.databases")
 
 AGAIN_S = 30.0
 """After a failure."""
+LOOKING_S = 2.0
+"""Until then an image is being looked for, after that it is being made."""
 
 
 Ensure = Callable[[str, str], Awaitable[Image]]
@@ -31,6 +33,7 @@ class Images:
         self._changed = changed
         self._found: dict[tuple[str, str], Image | ImageError] = {}
         self._waiting: dict[tuple[str, str], set[str]] = {}
+        self._asked_at: dict[tuple[str, str], float] = {}
         self._tasks: TaskSet | None = None
 
     def get(self, flavour: str, version: str, key: str) -> Image | None:
@@ -43,9 +46,15 @@ class Images:
             waiting = self._waiting.setdefault(asked, set())
             waiting.add(key)
             if len(waiting) == 1:
+                self._asked_at[asked] = asyncio.get_running_loop().time()
                 self._tasks = self._tasks or TaskSet()
                 self._tasks.start(self._make(asked))
         return found
+
+    def is_making(self, flavour: str, version: str) -> bool:
+        """Whether it takes longer than to find one that is there."""
+        asked_at = self._asked_at.get((flavour, version))
+        return asked_at is not None and asyncio.get_running_loop().time() - asked_at > LOOKING_S
 
     async def close(self) -> None:
         tasks, self._tasks = self._tasks, None

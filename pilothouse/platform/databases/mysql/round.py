@@ -93,7 +93,7 @@ class Round:
         except ImageError as error:
             self.troubles.append(("NoImage", str(error)))
             return kept
-        if image is None and kept is None:
+        if image is None and kept is None and self.parts.images.is_making(self.spec.flavour, self.spec.version):
             self.troubles.append(("MakingImage", "the server's image is being made: about a minute, once"))
         return Server(image.reference, image.version, program) if image is not None else kept
 
@@ -111,10 +111,18 @@ class Round:
         for _ in range(MOST_STEPS):
             self.decision = decide(self.effective.of(self.instance), self.members, meta.rfc3339_micro(time.time()))
             if self.decision.standing == self.standing:
-                self.findings += self.decision.findings
+                self.findings += map(self._of_start, self.decision.findings)
                 return
             old: Object = self.instance.get("status") or {}
             await self.write(old | self.decision.standing.status())
+
+    def _of_start(self, found: Finding) -> Finding:
+        """A primary whose server does not run since its agent is about to start it is not away."""
+        primary = self.members.get(self.standing.primary)
+        state = primary.state if primary is not None and primary.is_heard else None
+        if found.reason != "PrimaryAway" or state is None or state.get("process") == "ended" or state.get("error"):
+            return found
+        return Finding("Starting", f"{self.standing.primary} starts: {state.get('doing') or 'its server is next'}", stops_writes=True)
 
     async def write(self, new: Object) -> None:
         """Raises Conflict when the instance is no longer as this round has seen it."""
@@ -292,4 +300,4 @@ class Round:
             return REFUSED_S
         if self.standing.is_electing or self.standing.move.is_open:
             return SOON_S
-        return OFTEN_S if len(self.members) > 1 or self.troubles else SELDOM_S
+        return OFTEN_S if len(self.members) > 1 or self.troubles or self.server is None else SELDOM_S
