@@ -94,15 +94,34 @@ async def test_no_login_fails_while_a_password_is_rotated(tmp_path: Path) -> Non
         assert primary.takes("shop-orders", before)
         assert primary.takes("shop-orders", after)
         given.wait(61)
-        await given.cluster.until_one(MYSQL_USERS, "shop-orders", lambda obj: obj["spec"]["keepOldSeconds"] == 0 and _settled(obj))
+        await given.cluster.until_one(MYSQL_USERS, "shop-orders", _settled)
         assert not primary.takes("shop-orders", before)
         assert primary.takes("shop-orders", after)
         done = await given.cluster.until_one(BINDINGS, "shop-orders", bound)
         assert done["status"]["rotatedAt"] == at
 
 
+async def test_an_account_that_is_rotated_by_itself_takes_its_app_along(tmp_path: Path) -> None:
+    async with databases(tmp_path) as given, kubelet(given.cluster):
+        primary = given.primary("orders")
+        await given.create("orders")
+        await given.cluster.create(APPS, SHOP)
+        await given.cluster.create(BINDINGS, binding())
+        await given.cluster.until_one(BINDINGS, "shop-orders", bound)
+        for at in ("2026-11-30T12:30:00Z", "2026-11-30T12:40:00Z"):
+            before = (await served(given.cluster))["ORDERS_PASSWORD"]
+            await given.cluster.patch(MYSQL_USERS, "shop-orders", {"spec": {"rotatedAt": at}})
+            await given.cluster.until_one(BINDINGS, "shop-orders", lambda obj, at=at: bound(obj) and obj["status"]["rotatedAt"] == at)  # type: ignore[misc]
+            assert primary.takes("shop-orders", before)
+            assert primary.takes("shop-orders", (await served(given.cluster))["ORDERS_PASSWORD"])
+            given.wait(61)
+            await given.cluster.until_one(MYSQL_USERS, "shop-orders", _settled)
+            assert not primary.takes("shop-orders", before)
+
+
 def _settled(user: Object) -> bool:
-    return bound(user) and not user["status"]["oldValidUntil"]
+    """Its old password has ended, and the next one would be kept."""
+    return bound(user) and not user["status"]["oldValidUntil"] and user["spec"]["keepOldSeconds"] > 0
 
 
 async def test_the_old_password_works_as_long_as_the_app_does_not_come_up_with_the_new_one(tmp_path: Path) -> None:

@@ -112,16 +112,22 @@ def _account(binding: Object, seen: Seen, service: BackingService, rotated: str,
 
 
 def _rotation(binding: Object, account: Object | None, rotated: str, now_s: float) -> Object:
-    """One rotation after the other: the next begins when nobody uses the password before the last any more."""
+    """One rotation after the other: the next begins when nobody uses the password before the last any more.
+
+    Between rotations an old password would be kept as well, since the account may be rotated by itself.
+    """
     asked = binding["spec"].get("rotatedAt") or ""
     current = (account or {"spec": {}})["spec"].get("rotatedAt") or ""
-    is_over = current == rotated and not ((account or {}).get("status") or {}).get("oldValidUntil")
-    begun = (asked or current) if account is None or is_over else current
-    if not begun:
-        return {}
-    served_at = (binding.get("status") or {}).get("servedAt") or ""
-    is_drained = begun == rotated and (binding.get("status") or {}).get("rotatedAt") == rotated and not _drain_s(served_at, now_s)
-    return {"rotatedAt": begun, "keepOldSeconds": 0 if is_drained else KEEP_S}
+    keeps_old = bool(((account or {}).get("status") or {}).get("oldValidUntil"))
+    begun = (asked or current) if account is None or (current == rotated and not keeps_old) else current
+    is_over = keeps_old and begun == rotated and _is_drained(binding, rotated, now_s)
+    return {"keepOldSeconds": 0 if is_over else KEEP_S} | ({"rotatedAt": begun} if begun else {})
+
+
+def _is_drained(binding: Object, rotated: str, now_s: float) -> bool:
+    """Whether the replicas that were rolled out before this rotation have ended."""
+    status = binding.get("status") or {}
+    return status.get("rotatedAt") == rotated and _drain_s(status.get("servedAt") or "", now_s) is None
 
 
 def _connection(binding: Object, seen: Seen, service: BackingService) -> Connection | None:
