@@ -18,7 +18,10 @@ UNUSED = Path(__file__).parent / "unused.txt"
 OF_OURS = ("pilothouse:", "system:cluster-dns")
 _GROUPS = {"Group:system:cluster-dns": "system:kube-proxy", "Group:system:nodes": "system:node:*"}
 _EVERYBODYS = ("system:discovery", "system:basic-user", "system:public-info-viewer", "system:service-account-issuer-discovery")
-_NAMED_ONLY = {("system:gateway", "secrets"), (rights.account(rights.APPS), "secrets"), (rights.account(rights.BUILDS), "secrets")}
+_NAMED_ONLY = {
+    ("system:gateway", "secrets"),
+    *((rights.account(part), "secrets") for part in (rights.APPS, rights.BUILDS, rights.DATABASES, rights.BINDINGS)),
+}
 """Reads that no role grants: the API server allows them one Secret at a time."""
 
 Grant = tuple[str, str, str, str]

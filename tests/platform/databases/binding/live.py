@@ -11,6 +11,7 @@ from pilothouse.cli.daemon.rights import SERVICES, secret_readers
 from pilothouse.client import crds
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
+from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.platform import rights
@@ -42,7 +43,8 @@ class Clock:
 class Databases:
     """What a test has of the databases: the cluster, the controllers, and the primaries by the instances' keys."""
 
-    def __init__(self, cluster: Cluster, accounts: AccountController, bindings: BindingController, clock: Clock) -> None:
+    def __init__(self, server: ApiServer, cluster: Cluster, accounts: AccountController, bindings: BindingController, clock: Clock) -> None:
+        self.server = server
         self.cluster = cluster
         self.accounts = accounts
         self.bindings = bindings
@@ -75,11 +77,19 @@ class Databases:
 
 
 @asynccontextmanager
-async def databases(folder: Path) -> AsyncIterator[Databases]:
+async def api_server_for_databases(folder: Path) -> AsyncIterator[ApiServer]:
+    """With the rights of the platform's parts, and the definitions that bindings have to do with."""
     known = {"cluster_roles": rights.cluster_roles(), "cluster_role_bindings": rights.cluster_role_bindings()}
     async with api_server(folder, folder / "keys", secret_readers=secret_readers(), **known) as server:
         setup = client_of(server, platform_part(rights.SETUP))
         await crds.install(setup, [APP, BUILD, MYSQL, MYSQL_DATABASE, MYSQL_USER, BINDING])
+        yield server
+
+
+@asynccontextmanager
+async def databases(folder: Path) -> AsyncIterator[Databases]:
+    async with api_server_for_databases(folder) as server:
+        setup = client_of(server, platform_part(rights.SETUP))
         async with controlled(server) as cluster, scope() as tasks:
             recorder, clock = Recorder(setup, None, "pilothouse"), Clock()
             clients = {part: client_of(server, platform_part(part)) for part in (rights.APPS, rights.DATABASES, rights.BINDINGS)}
@@ -93,7 +103,7 @@ async def databases(folder: Path) -> AsyncIterator[Databases]:
             for each in (apps, accounts, bindings):
                 tasks.spawn(each.run())
             tasks.spawn(_operate(cluster))
-            yield Databases(cluster, accounts, bindings, clock)
+            yield Databases(server, cluster, accounts, bindings, clock)
             tasks.cancel()
 
 
