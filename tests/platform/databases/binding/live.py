@@ -26,6 +26,7 @@ from pilothouse.platform.databases.pattern.types import BINDING
 from pilothouse.platform.databases.resource import MYSQLS
 from tests.engine.controllers.conftest import Cluster, api_server, controlled, watched
 from tests.people import client_of, platform_part
+from tests.platform.databases.binding.mortal import Life, mortal
 from tests.platform.databases.binding.primary import FakePrimary
 from tests.platform.live import AROUND
 
@@ -41,16 +42,16 @@ class Clock:
 
 
 class Databases:
-    """What a test has of the databases: the cluster, the controllers, and the primaries by the instances' keys."""
+    """What a test has of the databases: the cluster, the controllers that run now, and the primaries by the instances' keys."""
 
-    def __init__(self, server: ApiServer, cluster: Cluster, accounts: AccountController, bindings: BindingController, clock: Clock) -> None:
+    accounts: AccountController
+    bindings: BindingController
+
+    def __init__(self, server: ApiServer, cluster: Cluster) -> None:
         self.server = server
         self.cluster = cluster
-        self.accounts = accounts
-        self.bindings = bindings
-        self.clock = clock
+        self.clock = Clock()
         self.primaries: dict[str, FakePrimary] = {}
-        accounts.on_change(self.tell)
 
     def primary(self, instance: str) -> FakePrimary:
         return self.primaries.setdefault(f"default/{instance}", FakePrimary())
@@ -87,24 +88,40 @@ async def api_server_for_databases(folder: Path) -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def databases(folder: Path) -> AsyncIterator[Databases]:
+async def databases(folder: Path, life: Life | None = None) -> AsyncIterator[Databases]:
+    """life: of the parts that see to accounts and bindings; when it is over others take their place, which live for ever."""
     async with api_server_for_databases(folder) as server:
         setup = client_of(server, platform_part(rights.SETUP))
         async with controlled(server) as cluster, scope() as tasks:
-            recorder, clock = Recorder(setup, None, "pilothouse"), Clock()
-            clients = {part: client_of(server, platform_part(part)) for part in (rights.APPS, rights.DATABASES, rights.BINDINGS)}
-            caches = {part: Informers(client) for part, client in clients.items()}
-            apps = AppController(clients[rights.APPS], caches[rights.APPS], recorder, AROUND)
-            accounts = AccountController(clients[rights.DATABASES], caches[rights.DATABASES], recorder, clock)
-            bindings = BindingController(clients[rights.BINDINGS], caches[rights.BINDINGS], recorder, SERVICES, clock)
+            found = Databases(server, cluster)
+            recorder, client = Recorder(setup, None, "pilothouse"), client_of(server, platform_part(rights.APPS))
+            informers = Informers(client)
+            apps = AppController(client, informers, recorder, AROUND)
             tasks.spawn(recorder.run())
+            await tasks.start(informers.run)
+            tasks.spawn(apps.run())
+            tasks.spawn(_operate(cluster))
+            await tasks.start(lambda ready: _live(found, recorder, life or Life(), ready))
+            yield found
+            tasks.cancel()
+
+
+async def _live(found: Databases, recorder: Recorder, life: Life, ready: asyncio.Event) -> None:
+    while True:
+        async with scope() as tasks:
+            clients = {part: mortal(found.server, platform_part(part), life) for part in (rights.DATABASES, rights.BINDINGS)}
+            caches = {part: Informers(client) for part, client in clients.items()}
+            found.accounts = AccountController(clients[rights.DATABASES], caches[rights.DATABASES], recorder, found.clock)
+            found.bindings = BindingController(clients[rights.BINDINGS], caches[rights.BINDINGS], recorder, SERVICES, found.clock)
+            found.accounts.on_change(found.tell)
             for informers in caches.values():
                 await tasks.start(informers.run)
-            for each in (apps, accounts, bindings):
+            for each in (found.accounts, found.bindings):
                 tasks.spawn(each.run())
-            tasks.spawn(_operate(cluster))
-            yield Databases(server, cluster, accounts, bindings, clock)
+            ready.set()
+            await life.over.wait()
             tasks.cancel()
+        life = Life()
 
 
 async def _operate(cluster: Cluster) -> None:
