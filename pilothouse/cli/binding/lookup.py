@@ -44,6 +44,6 @@ async def find_binding(client: "Client", app: str, service: str, namespace: str)
         raise click.ClickException(f"{app} is not bound to {service} in namespace {namespace}: {listing}")
     if len(found) > 1:
         names = ", ".join(map(meta.name, found))
-        remove = f"`{copyable(f'kubectl delete binding.databases.pilothouse.dev {meta.name(found[0])}', namespace)}`"
+        remove = f"`{copyable(f'kubectl delete bind {meta.name(found[0])}', namespace)}`"
         raise click.ClickException(f"{app} has several bindings to {service} ({names}): remove one of them with {remove}")
     return found[0]

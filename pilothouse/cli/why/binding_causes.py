@@ -10,7 +10,7 @@ _PASSING = frozenset(["", "Bound", "Joining", "RollingOut", "Unbinding", "Draini
 _STEPS = {
     "NoService": "make it with `ph mysql create {service}`, or `ph unbind {app} {service}`",
     "NoDatabase": "make it with `ph mysql databases add {service} {database}`",
-    "NoAccount": "see `ph kubectl describe mysqluser.databases.pilothouse.dev {name}`",
+    "NoAccount": "see `ph kubectl describe mysqluser {name}`",
     "Waiting": "`ph mysql show {service}` says how it stands",
     "NameTaken": "remove what has its name, or make a Binding of another name",
     "Conflict": "unset it, or choose another prefix with `ph bind {app} {service} --prefix PREFIX`",
@@ -34,7 +34,7 @@ def _finding(scene: Scene, binding: Object, ready: Object) -> Finding:
         "name": meta.name(binding),
         "database": binding["spec"].get("database", ""),
     }
-    step = _STEPS.get(ready["reason"], "see `ph kubectl describe binding.databases.pilothouse.dev {name}`").format(**names)
+    step = _STEPS.get(ready["reason"], "see `ph kubectl describe bind {name}`").format(**names)
     cause = ready.get("message", "").rstrip(". ")
     for way_out in (": make it with", ": choose another", ": unset it, or", ": remove it, or", "; earlier replicas"):
         cause = cause.partition(way_out)[0]
