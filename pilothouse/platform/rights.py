@@ -10,7 +10,7 @@ from pilothouse.model.policy import cluster_role_binding as bound
 
 SYSTEM = "pilothouse-system"
 SETUP, APPS, READINESS, BUILDS, REGISTRY, GATEWAY = "platform", "apps", "readiness", "builds", "registry", "gateway"
-DATABASES, BINDINGS = "databases", "bindings"
+DATABASES, BINDINGS, BACKUPS = "databases", "bindings", "backups"
 """The service accounts; the gateway, which runs on nodes and signs in with a certificate, is the user system:gateway."""
 GATEWAY_USER = "system:gateway"
 
@@ -91,6 +91,18 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule(_WATCH, "mysqls mysqldatabases", _DATABASES),
         rule("list patch watch", "apps", _APPS),
         rule("create update", "secrets"),
+    ),
+    BACKUPS: (
+        rule("create delete list patch watch", "backups", _DATABASES),
+        rule("create list watch", "backupstores", _DATABASES),
+        rule(_WATCH, "mysqls", _DATABASES),
+        rule("patch", "backups/status backupstores/status mysqls/status", _DATABASES),
+        rule(_MADE, "jobs", "batch"),
+        rule(_KEPT, "deployments", "apps"),
+        rule(_WATCH, "pods"),
+        rule("create patch", "persistentvolumeclaims"),
+        rule("create", "configmaps secrets"),
+        rule("get", "namespaces"),
     ),
     REGISTRY: (
         rule("list", "apps", _APPS),

@@ -12,7 +12,7 @@ from pathlib import Path
 from pilothouse.aio.supervisor import Supervisor
 from pilothouse.aio.tasks import scope
 from pilothouse.cli.daemon.databases import image_source
-from pilothouse.cli.daemon.rights import SERVICES
+from pilothouse.cli.daemon.rights import SERVICES, SOURCES
 from pilothouse.cli.settings.home import BUILDER
 from pilothouse.client import crds
 from pilothouse.client.client import Client
@@ -36,9 +36,12 @@ from pilothouse.platform.builds.offers import offered
 from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD
 from pilothouse.platform.databases.bundle import bundle
+from pilothouse.platform.databases.mysql.backups.controller import InstanceBackupController
 from pilothouse.platform.databases.mysql.image import MARIADB
 from pilothouse.platform.databases.mysql.part import MySQLPart
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
+from pilothouse.platform.databases.pattern.backups.controller import BackupController
+from pilothouse.platform.databases.pattern.backups.store_controller import StoreController
 from pilothouse.platform.databases.pattern.binding.controller import BindingController
 from pilothouse.platform.databases.pattern.types import BACKUP, BACKUP_STORE, BINDING
 from pilothouse.platform.registry.garbage import GarbageCollector
@@ -122,8 +125,8 @@ class Platform:
         """Returns once they work."""
         recorder, options = self.recorder, self.options
         apps, readiness, making = (self.clients(part) for part in (rights.APPS, rights.READINESS, rights.BUILDS))
-        databases, bindings = (self.clients(part) for part in (rights.DATABASES, rights.BINDINGS))
-        caches = {client: Informers(client) for client in (apps, readiness, making, databases, bindings)}
+        databases, bindings, backups = (self.clients(part) for part in (rights.DATABASES, rights.BINDINGS, rights.BACKUPS))
+        caches = {client: Informers(client) for client in (apps, readiness, making, databases, bindings, backups)}
         builds = await self._build_settings()
         self._stands_in = builds.config.stand_ins
         found = await discover() if options.local is not None else None
@@ -133,6 +136,9 @@ class Platform:
             "builds": (making, lambda: BuildController(making, caches[making], recorder, builds)),
             "build environment": (making, lambda: EnvironmentKeeper(making, caches[making], found)),
             "databases": (databases, lambda: MySQLPart(databases, caches[databases], recorder, image_source(self.mariadb), bundle())),
+            "backups": (backups, lambda: BackupController(backups, caches[backups], recorder, SOURCES, bundle())),
+            "backup stores": (backups, lambda: StoreController(backups, caches[backups], recorder, SOURCES, bundle())),
+            "instance backups": (backups, lambda: InstanceBackupController(backups, caches[backups], recorder, bundle())),
             "bindings": (bindings, lambda: BindingController(bindings, caches[bindings], recorder, SERVICES)),
         }
         parts = {name: Part(caches[client], make) for name, (client, make) in makers.items()}

@@ -10,7 +10,9 @@ from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.resource import BUILDS
 from pilothouse.platform.databases.mysql import labels, names
 from pilothouse.platform.databases.mysql.accounts.controller import named_secrets
+from pilothouse.platform.databases.mysql.backups.source import MySQLSource
 from pilothouse.platform.databases.mysql.binding import MySQLService
+from pilothouse.platform.databases.pattern.backups.source import Source
 from pilothouse.platform.databases.pattern.binding.controller import secrets_of as secrets_of_binding
 from pilothouse.platform.databases.pattern.binding.service import BackingService
 from pilothouse.platform.databases.resource import BINDINGS, MYSQL_USERS, MYSQLS
@@ -20,6 +22,8 @@ INGRESSES, INGRESS_CLASSES = "ingresses.networking.k8s.io", "ingressclasses.netw
 
 SERVICES: Mapping[str, BackingService] = {"MySQL": MySQLService()}
 """What apps can be bound to, by kind."""
+SOURCES: Mapping[str, Source] = {"MySQL": MySQLSource()}
+"""What backups are taken of, by kind."""
 
 
 def secret_readers() -> tuple[SecretReader, ...]:

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 
 from pilothouse.model import meta
+from pilothouse.model.cron import utc as cron
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, parse
-from pilothouse.platform.apps import autoscale, cron, processes
+from pilothouse.platform.apps import autoscale, processes
 from pilothouse.platform.apps.patterns import HOST, IMAGE, NAME, QUANTITY
 from pilothouse.platform.apps.processes import RELEASE, WEB, deployment_name
 from pilothouse.platform.apps.volumes import check as volumes

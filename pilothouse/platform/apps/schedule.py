@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pilothouse.model import meta
+from pilothouse.model.cron import utc as cron
 from pilothouse.model.json import Object
-from pilothouse.platform.apps import cron, processes, workloads
+from pilothouse.platform.apps import processes, workloads
 from pilothouse.platform.apps.objects import Surroundings, within
 from pilothouse.platform.apps.processes import Process
 from pilothouse.platform.apps.workloads import Running

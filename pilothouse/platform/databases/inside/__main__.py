@@ -1,4 +1,4 @@
-"""`agent` runs beside each server until it is told to end."""
+"""`agent` runs beside each server until it is told to end, `archive` beside the primary; the others are Jobs of backups."""
 
 import importlib
 import os
@@ -6,6 +6,11 @@ import sys
 
 COMMANDS = {
     "agent": ("agent.main", "run"),
+    "archive": ("archive.run", "run"),
+    "backup": ("backup.run", "run"),
+    "forget": ("backup.forget", "run"),
+    "restore": ("restore.run", "run"),
+    "verify": ("verify.run", "run"),
 }
 """Command -> its module in this package and the function there, which takes the environment and the arguments."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql.backups.restore import RESTORED, is_final
 from pilothouse.platform.databases.mysql.topology.findings import Finding
 
 READY, HEALTHY, ACCEPTED, RESIZED, DELETING = "Ready", "Healthy", "Accepted", "Resized", "Deleting"
@@ -69,6 +70,9 @@ def _ready(instance: Object, picture: Picture) -> Said:
     accepted = _accepted(picture)
     if accepted[0] == "False" and not picture.pods:
         return accepted
+    restored = meta.condition(instance, RESTORED) or {}
+    if restored.get("status") == "False" and not (instance.get("status") or {}).get("seeded"):
+        return "False", restored["reason"], restored["message"]
     found = _worst(picture)
     return ("False", *found) if found is not None else ("False", "Starting", "its primary does not accept writes yet")
 
@@ -117,7 +121,9 @@ def phase(instance: Object, picture: Picture) -> str:
 def _beginning(instance: Object, picture: Picture) -> str:
     if _accepted(picture)[0] == "False":
         return "Failed"
-    return "Restoring" if instance["spec"].get("restore") else "Creating"
+    if not instance["spec"].get("restore"):
+        return "Creating"
+    return "Failed" if is_final(meta.condition(instance, RESTORED) or {}) else "Restoring"
 
 
 def _serving(picture: Picture) -> str:

@@ -172,6 +172,7 @@ class Verification(Model):
 
 class BackupStatus(Model):
     observed_generation: int = 0
+    store: str = Field("", description="The BackupStore that it lies in.")
     phase: Literal["Pending", "Running", "Succeeded", "Failed"] = "Pending"
     reason: str = ""
     message: str = ""
@@ -179,6 +180,7 @@ class BackupStatus(Model):
     location: str = Field("", description="Its folder in the store.")
     member: str = Field("", description="The member that it was taken from.")
     version: str = Field("", description="Of the server.")
+    image: str = Field("", description="With the tools of that version: what restores it runs.")
     gtid: str = Field("", description="The last transaction that is in it.")
     bytes: int = Field(0, description="In the store, compressed and encrypted.")
     uncompressed_bytes: int = 0

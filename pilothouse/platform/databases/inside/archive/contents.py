@@ -2,7 +2,7 @@
 
 import json
 
-from pilothouse.platform.databases.inside.archive.runs import Link, Run, runs, until
+from pilothouse.platform.databases.inside.archive.runs import Link, Run, of_position, runs, until
 from pilothouse.platform.databases.inside.archive.segment import Group, Name, decode, encode
 from pilothouse.platform.databases.inside.store.sealed import get, put
 from pilothouse.platform.databases.inside.store.seam import Missing, Store
@@ -41,3 +41,13 @@ class Archive:
 
     def tidy(self) -> None:
         self._store.tidy(f"{self._prefix}/")
+
+    def remove_before(self, at: str) -> None:
+        """All that leads up to the position: nothing is restored from there any more."""
+        needed = of_position(self.runs(), at)
+        if needed is None:
+            return
+        first = min((link.name.number for link in needed), default=None)
+        for name in self.names():
+            if first is not None and name.number < first:
+                self._store.delete(f"{self._prefix}/{name.text}")

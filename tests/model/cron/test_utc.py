@@ -2,7 +2,7 @@ import datetime
 
 import pytest
 
-from pilothouse.platform.apps import cron
+from pilothouse.model.cron import utc as cron
 
 FROM = datetime.datetime(2026, 1, 1, 12, 7, 30, tzinfo=datetime.UTC).timestamp()  # a Thursday
 

@@ -1,0 +1,1 @@
+"""What backups of MySQL instances need that is MySQL's own: whom to copy, the archive of the log, restores."""

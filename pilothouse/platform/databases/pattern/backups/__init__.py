@@ -1,0 +1,1 @@
+"""Backups of any backing service: stores, Jobs, schedules, retention, proofs."""

@@ -1,0 +1,178 @@
+from pathlib import Path
+
+from pilothouse.model import kinds, meta
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql.backups.archive import Told
+from pilothouse.platform.databases.resource import BACKUP_STORES, BACKUPS, MYSQLS
+from tests.engine.controllers.conftest import Cluster
+from tests.platform.databases.backups.live import backed_up, backup, make_instance, taken
+from tests.platform.databases.live import says
+
+
+def verified(status: str, reason: str) -> object:
+    return lambda obj: [(meta.condition(obj, "Verified") or {}).get(each) for each in ("status", "reason")] == [status, reason]
+
+
+async def message(cluster: Cluster, name: str, kind: str, reason: str) -> str:
+    found = await cluster.until_one(BACKUPS, name, says(kind, reason))
+    return str((meta.condition(found, kind) or {})["message"])
+
+
+async def test_a_backup_is_taken_and_proven(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        instance = await make_instance(cluster)
+        await cluster.create(BACKUPS, backup())
+        found = await cluster.until_one(BACKUPS, "first", verified("True", "Restored"))
+        status = found["status"]
+        assert (status["phase"], status["member"], status["gtid"], status["bytes"]) == ("Succeeded", "orders-0", "0-1-5", 1000)
+        assert (status["verified"]["tables"], status["verified"]["rows"]) == (3, 42)
+        assert jobs.told("backup")["MEMBER_HOST"] == "orders-0.orders-members.default.svc"
+        assert jobs.told("verify")["LOCATION"] == status["location"] == f"orders-{meta.uid(instance)}/backups/first-{meta.uid(found)[:8]}"
+        await cluster.until(kinds.JOBS, lambda items: not items)
+        assert (await cluster.until_one(MYSQLS, "orders", lambda obj: obj["status"].get("lastBackup")))["status"]["lastBackup"]
+
+
+async def test_the_default_store_is_a_volume_with_a_key_that_stays(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup())
+        await taken(cluster)
+        store = await cluster.until_one(BACKUP_STORES, "default", lambda obj: (obj.get("status") or {}).get("backups") == 1)
+        assert (meta.is_true(store, "Ready"), store["status"]["bytes"]) == (True, 1000)
+        assert await cluster.get(kinds.PERSISTENTVOLUMECLAIMS, "default-backups") is not None
+        key = await cluster.get(kinds.SECRETS, "default-key")
+        # A claim that no volume is bound to yet does not grow.
+        await cluster.patch(BACKUP_STORES, "default", {"spec": {"volume": {"size": "20Gi"}}})
+        found = await cluster.until_one(BACKUP_STORES, "default", says("Ready", "Refused"))
+        assert "default-backups" in (meta.condition(found, "Ready") or {})["message"]
+        assert await cluster.get(kinds.SECRETS, "default-key") == key
+        assert {volume["name"] for volume in jobs.of("backup")[0]["spec"]["volumes"]} == {
+            "tmp",
+            "program",
+            "tls",
+            "scratch",
+            "store",
+            "key",
+        }
+
+
+async def test_a_corrupted_backup_says_so_by_itself(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        jobs.ends["verify"] = (3, {"reason": "Corrupted", "message": "data in the store has been changed"})
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup())
+        found = await cluster.until_one(BACKUPS, "first", verified("False", "Corrupted"))
+        assert found["status"]["phase"] == "Succeeded"
+        jobs.ends["verify"] = (0, {"reason": "", "tables": 1, "rows": 1})
+        await cluster.patch(BACKUPS, "first", {"spec": {"verifyAt": "2026-12-01T00:00:00Z"}})
+        await cluster.until_one(BACKUPS, "first", verified("True", "Restored"))
+
+
+async def test_a_backup_that_fails_says_what_its_program_said(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        jobs.ends["backup"] = (3, {"reason": "StoreFull", "message": "the store's volume is full"})
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup())
+        found = await cluster.until_one(BACKUPS, "first", lambda obj: (obj.get("status") or {}).get("phase") == "Failed")
+        assert (found["status"]["reason"], found["status"]["message"]) == ("StoreFull", "the store's volume is full")
+        assert len(jobs.of("backup")) == 1
+        store = await cluster.until_one(BACKUP_STORES, "default", says("Ready", "StoreFull"))
+        assert not meta.is_true(store, "Ready")
+
+
+async def test_backups_of_one_instance_are_taken_one_after_the_other(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        end = jobs.ends.pop("backup")
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup("first", verify=False))
+        await cluster.until_one(BACKUPS, "first", lambda obj: (obj.get("status") or {}).get("phase") == "Running")
+        await cluster.create(BACKUPS, backup("second", verify=False))
+        assert "waits for backup first" in await message(cluster, "second", "Complete", "Queued")
+        jobs.ends["backup"] = end
+        await cluster.client.delete(BACKUPS, "first", "default")
+        await taken(cluster, "second")
+
+
+async def test_a_suspended_instance_is_backed_up_when_it_is_resumed(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        await make_instance(cluster, phase="Suspended")
+        await cluster.create(BACKUPS, backup())
+        assert "resume it" in await message(cluster, "first", "Complete", "Suspended")
+        await cluster.client.patch(MYSQLS, "orders", {"status": {"phase": "Online"}}, namespace="default", subresource="status")
+        await taken(cluster)
+
+
+async def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        await cluster.create(BACKUPS, backup("lost", "nothing"))
+        assert await message(cluster, "lost", "Complete", "Failed") == "MySQL nothing does not exist"
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup("astray", store="elsewhere"))
+        assert await message(cluster, "astray", "Complete", "NoStore") == "BackupStore elsewhere does not exist: make it"
+        spec = {"volume": {}, "s3": {"endpoint": "https://s3.example.com", "bucket": "all", "secret": "s"}}
+        await cluster.create(BACKUP_STORES, {"metadata": {"name": "elsewhere"}, "spec": spec})
+        assert "exactly one of" in await message(cluster, "astray", "Complete", "InvalidStore")
+
+
+async def test_a_deleted_backup_is_removed_from_its_store_first(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup("first", verify=False))
+        location = (await taken(cluster))["status"]["location"]
+        end = jobs.ends.pop("forget")
+        await cluster.client.delete(BACKUPS, "first", "default")
+        await cluster.until(kinds.PODS, lambda items: jobs.of("forget"))
+        assert (jobs.told("forget")["LOCATION"], jobs.told("forget")["NEEDED"]) == (location, "")
+        assert await cluster.get(BACKUPS, "first") is not None
+        await cluster.set_pod(jobs.of("forget")[0], phase="Succeeded")
+        await cluster.until(BACKUPS, lambda items: not items)
+        assert end == (0, {})
+
+
+async def test_a_schedule_takes_backups(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        await make_instance(cluster, backup={"schedule": "61 * * * *"})
+        events = await cluster.until(kinds.EVENTS, lambda items: [each for each in items if each["reason"] == "InvalidSchedule"])
+        assert "is not in the range 0-59" in events[0]["message"]
+
+
+async def test_a_new_instance_is_given_the_newest_backup(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup())
+        source = await taken(cluster)
+        copy = await make_instance(cluster, "copy", restore={"instance": "orders", "gtid": "0-1-9"})
+        await cluster.until_one(MYSQLS, "copy", says("Restored", "Restored"))
+        told = jobs.told("restore")
+        assert (told["LOCATION"], told["GTID"], told["SEED"]) == (source["status"]["location"], "0-1-9", meta.uid(copy))
+        assert told["MEMBER_HOST"] == "copy-0.copy-members.default.svc"
+
+
+async def test_a_restore_that_cannot_be_says_why(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, jobs):
+        await make_instance(cluster, "copy", restore={"backup": "never"})
+        found = await cluster.until_one(MYSQLS, "copy", says("Restored", "NoBackup"))
+        assert (meta.condition(found, "Restored") or {})["message"] == "backup never does not exist"
+        await make_instance(cluster)
+        jobs.ends["restore"] = (3, {"reason": "OutsideLogs", "message": "the archive ends at 2026-01-01T00:00:00Z"})
+        await cluster.create(BACKUPS, backup("never"))
+        await cluster.until_one(MYSQLS, "copy", says("Restored", "OutsideLogs"))
+
+
+async def test_an_archive_follows_as_long_as_it_is_wanted(tmp_path: Path) -> None:
+    async with backed_up(tmp_path, Told(1_767_225_600_250_000, "", "")) as (cluster, jobs):
+        jobs.ends.pop("backup")
+        await make_instance(cluster, backup={"archive": True})
+        found = await cluster.until_one(MYSQLS, "orders", says("Archiving", "Following"))
+        assert found["status"]["archivedUntil"] == "2026-01-01T00:00:00.250000Z"
+        deployment = await cluster.get(kinds.DEPLOYMENTS, "orders-archive")
+        assert deployment is not None
+        assert _account(deployment) == ["replication-password", "ca.crt"]
+        await cluster.patch(MYSQLS, "orders", {"spec": {"backup": {"archive": False}}})
+        await cluster.until(kinds.DEPLOYMENTS, lambda items: not items)
+
+
+def _account(deployment: Object) -> list[str]:
+    """Keys of the Secret with the authority's key that reach the pod."""
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    return [item["key"] for each in volumes if each["name"] == "account" for item in each["secret"]["items"]]
