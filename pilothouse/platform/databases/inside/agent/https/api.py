@@ -10,6 +10,8 @@ from pilothouse.platform.databases.inside.agent.https.handler import Handler, Pr
 from pilothouse.platform.databases.inside.agent.job import Failed
 from pilothouse.platform.databases.inside.agent.loop import Loop
 from pilothouse.platform.databases.inside.agent.memory import Outdated
+from pilothouse.platform.databases.inside.agent.metrics.exposition import CONTENT_TYPE
+from pilothouse.platform.databases.inside.agent.metrics.scrape import Scraper
 from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
@@ -23,11 +25,13 @@ class Api:
         self._settings = settings
         self._loop = loop
         self._copying = threading.Lock()
+        self._scraper = Scraper(settings, loop.board.read)
 
     def routes(self) -> Routes:
         return {
             ("GET", "/live"): Route(self._live),
             ("GET", "/ready"): Route(self._ready),
+            ("GET", "/metrics"): Route(self._metrics),
             ("GET", "/v1/state"): Route(self._state, ("operator", "job")),
             ("GET", "/v1/clone"): Route(self._clone, ("member", "job")),
             ("GET", "/v1/dump"): Route(self._dump, ("job",)),
@@ -43,6 +47,10 @@ class Api:
         state = self._loop.board.read()
         is_ready = bool(state.get("answers")) and state.get("role") != "none"
         request.send(200 if is_ready else 503, {"ready": is_ready})
+
+    def _metrics(self, request: Handler) -> None:
+        """Numbers only, no text of a statement or an error: for everybody whom the network lets come."""
+        request.send_body(200, self._scraper.text().encode(), CONTENT_TYPE)
 
     def _state(self, request: Handler) -> None:
         query = request.query
