@@ -50,6 +50,8 @@ from pilothouse.platform.registry.server import RegistryConfig, RegistryServer
 INFO = "pilothouse"
 """ConfigMap in the system namespace by which clients learn where the registry and the gateway are."""
 GARBAGE_INTERVAL_S = 6 * 3600.0
+QUIET_S = 60.0
+"""Before an image is made that nobody has asked for and few will: the first minute belongs to the first app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class Platform:
         """What builds and databases will ask for first; one after the other, since the machine has other work meanwhile."""
         await bases.warm(stand_ins=self._stands_in)
         if self.mariadb is not None:
+            await asyncio.sleep(QUIET_S)
             await self.mariadb.warm()
 
     async def _namespace(self) -> None:
