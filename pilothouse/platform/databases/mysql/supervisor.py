@@ -60,8 +60,8 @@ done
 
 `supervisor.pid` and `server.pid` are its own and the server's, `ended` holds the code that the last server ended with, `stopping` is there
 once it was told to end. The agent writes `program`, `my.cnf` and `last-signal`. SIGUSR1 asks for the server, any number of times: the trap
-only takes note, since another signal may come between any two commands of a trap. SIGTERM gives the agent STOP_S seconds to stop the server
-in its own way, then sends it the signal in `last-signal`. What it prints is the server's error log.
+only takes note, since another signal may come between any two commands of a trap. SIGTERM gives the agent STOP_S
+seconds to stop the server in its own way, then sends it the signal in `last-signal`. What it prints is the server's error log.
 """
 
 HOLD = r"""

@@ -16,7 +16,7 @@ from pilothouse.platform.databases.inside.agent.job import Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.plan import Do
-from pilothouse.platform.databases.inside.agent.process import Process
+from pilothouse.platform.databases.inside.agent.process import Ended, Process
 from pilothouse.platform.databases.inside.agent.seed import folder
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
 from pilothouse.platform.databases.inside.agent.sessions import Sessions
@@ -28,14 +28,16 @@ from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted
 PROGRAM = "mariadbd"
 DRAINED, LOST = "yes", "lost"
 """What became of all that the server had received before it started, or before it began to follow another source."""
+ASKED_EACH_S = 0.3
+"""The supervisor is asked for a server no more often; it may have missed it."""
 _END_WITHIN_S = 20.0
 
 
 class Carrier:
     """starts: of the server, so that one that ends again and again is not started without a pause.
 
-    tuned: what became of settings, of the server with that pid and of that description. clients: sessions that were there when idle ones
-    were ended last, None while that is not being done.
+    tuned: what became of settings, of the server with that pid, of that description and on a volume of that size.
+    clients: sessions that were there when idle ones were ended last, None while that is not being done.
     """
 
     def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, memory: Memory) -> None:
@@ -45,7 +47,9 @@ class Carrier:
         self._marks = marks
         self._memory = memory
         self.starts = Starts()
-        self.tuned: tuple[int, Server | None, Tuned] = (0, None, Tuned())
+        self._asked = self._since = 0.0
+        self._ended: Ended | None = None
+        self.tuned: tuple[int, tuple[Server, int] | None, Tuned] = (0, None, Tuned())
         self.clients: int | None = None
         self._ballast = Ballast(settings.memory / "ballast")
         self._leftovers: Job | None = None
@@ -86,9 +90,19 @@ class Carrier:
             assert seen.answer is not None
             self._statements[do](wanted, seen, seen.answer)
 
+    def note(self, seen: Seen) -> None:
+        """Counts ends of the server, each once."""
+        if seen.pid:
+            self._since = self._since or time.monotonic()
+        elif seen.ended is not None and seen.ended != self._ended:
+            self._ended = seen.ended
+            now = time.monotonic()
+            self.starts = self.starts.ended(now, ran_s=now - self._since if self._since else 0.0)
+            self._since = 0.0
+
     def may_start(self, now: float) -> float:
         """Seconds until the server may be started."""
-        return max(0.0, self.starts.due(now) - now)
+        return max(0.0, self.starts.due(now) - now, self._asked + ASKED_EACH_S - now)
 
     def _discard(self, wanted: Wanted, seen: Seen) -> None:
         errant.keep(self._settings, wanted.reseed)
@@ -103,12 +117,12 @@ class Carrier:
         _empty(settings.data / "tmp")
         self._ballast.drop(seen.disk)
         truncates = wanted.role == "replica" and wanted.source is not None
-        text = configuration.text(settings, wanted.server, term=wanted.term, truncates=truncates)
+        text = configuration.text(settings, wanted.server, seen.disk.size, term=wanted.term, truncates=truncates)
         files.write(settings.configuration, text)
         self._process.stop_by("KILL" if wanted.role == "primary" and wanted.semi_sync else "TERM")
         self._marks.prepare("mode", wanted.role)
         self._marks.prepare("tls", Tls.version_of(settings.tls))
-        self.starts = self.starts.started(time.monotonic())
+        self._asked = time.monotonic()
         self._process.start(PROGRAM)
 
     def _kill(self, wanted: Wanted, seen: Seen) -> None:
@@ -181,14 +195,14 @@ class Carrier:
 
     def _tune(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """The file follows: it says afterwards what the server was told."""
-        text = configuration.text(self._settings, wanted.server, term=wanted.term, truncates=False)
+        text = configuration.text(self._settings, wanted.server, seen.disk.size, term=wanted.term, truncates=False)
         for name in configuration.removed(files.read(self._settings.configuration), text):
             with suppress(Refused):
                 self._sql.run(f"SET GLOBAL {name} = DEFAULT")
-        tuned = tuning.tune(self._sql, configuration.online(wanted.server))
+        tuned = tuning.tune(self._sql, configuration.online(wanted.server, seen.disk.size))
         files.write(self._settings.configuration, text)
         self._ballast.keep(seen.disk)
-        self.tuned = (seen.pid, wanted.server, tuned)
+        self.tuned = (seen.pid, (wanted.server, seen.disk.size), tuned)
 
 
 def _empty(place: Path) -> None:

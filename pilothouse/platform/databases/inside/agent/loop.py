@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from pilothouse.platform.databases.inside.agent import errors, replication
-from pilothouse.platform.databases.inside.agent.carry import Carrier
+from pilothouse.platform.databases.inside.agent.carry import ASKED_EACH_S, Carrier
 from pilothouse.platform.databases.inside.agent.hold import Hold
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.job import Job
@@ -100,6 +100,7 @@ class Loop:
         wanted = self._wanted
         seen = self._observer.look(wanted)
         self._hold.keep(seen)
+        self._carrier.note(seen)
         step = self._plan(wanted, seen)
         error, pause_s = step.error, STEADY_S
         if wanted is not None and step.do not in (Do.DONE, Do.WAIT):
@@ -120,13 +121,13 @@ class Loop:
     def _plan(self, wanted: Wanted | None, seen: Seen) -> Step:
         if wanted is None:
             return Step(Do.WAIT, "waiting for an order")
-        pid, server, _ = self._carrier.tuned
+        pid, tuned_for, _ = self._carrier.tuned
         known = Known(
             source=self._marks.get("source", seen.pid),
             wanted_source=replication.source_digest(wanted),
             reseeded=self._memory.reseeded,
             has_tls=self._marks.get("tls", seen.pid) == Tls.version_of(self._settings.tls),
-            is_tuned=pid == seen.pid and server == wanted.server,
+            is_tuned=pid == seen.pid and tuned_for == (wanted.server, seen.disk.size),
             draining_s=self._draining_s(wanted),
             clients=self._carrier.clients,
         )
@@ -144,7 +145,7 @@ class Loop:
         if step.do is Do.SEED:
             return self._seed(wanted)
         if step.do is Do.START and (wait_s := self._carrier.may_start(time.monotonic())):
-            return min(wait_s, STEADY_S), error
+            return (BUSY_S if wait_s <= ASKED_EACH_S else WAITING_S), error
         try:
             self._carrier.carry(step.do, wanted, seen)
         except (Unreachable, Refused, OSError) as failure:
@@ -172,22 +173,27 @@ class Loop:
         if self._job is not None and self._job.is_over:
             self._job_error, self._job = self._job.error, None
 
+    def _trouble(self, seen: Seen) -> str:
+        if seen.stranger:
+            return f"another server, the process {seen.stranger}, answers in place of this member's"
+        return errors.sentence(seen.ended.code, self._settings.error_log) if seen.ended else ""
+
     def _tell(self, wanted: Wanted | None, seen: Seen, step: Step, error: str) -> None:
         job, log = self._job, self._settings.error_log
-        pid, server, tuned = self._carrier.tuned
+        pid, tuned_for, tuned = self._carrier.tuned
         report = Report(
             term=wanted.term if wanted else self._memory.term,
             wanted=wanted,
             seen=seen,
             step=step,
             doing=(job.doing if job else "") or self.pushed.doing or step.doing,
-            error=error or (errors.sentence(seen.ended.code, log) if seen.ended else ""),
+            error=error or self._trouble(seen),
             is_seeding=job is not None or bool(self.pushed.doing),
             is_leaving=self._hold.is_leaving,
             fenced_at=self._observer.fenced_at,
             objects=self._keeper.outcomes,
             tuned=tuned if pid == seen.pid else None,
-            server=server if pid == seen.pid else None,
+            server=tuned_for[0] if tuned_for and pid == seen.pid else None,
             disk=seen.disk,
             unanswered_s=self._observer.unanswered_s,
             read_only_since=self._observer.read_only_since,

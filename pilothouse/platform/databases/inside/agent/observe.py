@@ -41,6 +41,8 @@ class Observer:
         process = self._process
         pid = process.pid()
         answer = self._ask() if pid else None
+        stranger = self._sql.peer if answer is not None and self._sql.peer not in (0, pid) else 0
+        answer = None if stranger else answer
         self._count_silence(pid, answer)
         self._count_fence(wanted, answer)
         if answer is not None and not answer.read_only:
@@ -58,6 +60,7 @@ class Observer:
             is_drained=bool(self._marks.get("drained", pid)),
             is_intact=self._is_intact(wanted, pid, answer),
             copied_at=copy.position(self._settings) if answer and not answer.executed else "",
+            stranger=stranger,
             has_answered=self._has_answered(pid, answer),
             disk=room,
             is_full=self._is_full,

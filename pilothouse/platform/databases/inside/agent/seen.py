@@ -78,6 +78,7 @@ class Seen:
 
     mode: `primary` or `replica`, what the running server was last made; "" when that is not known.
     is_drained: what the running server had received before its start is applied. is_intact: it has all that it ever acknowledged.
+    stranger: process that answers on the server's socket and is not the server, else 0.
     has_answered: the running server has, since its start; it may hang by now.
     copied_at: position of the copy that the data were made of, "" where they were not. is_full: the volume, so that it takes no writes.
     """
@@ -93,6 +94,7 @@ class Seen:
     is_intact: bool
     copied_at: str
     has_answered: bool
+    stranger: int
     disk: Disk
     is_full: bool
     answer: Answer | None

@@ -1,4 +1,4 @@
-"""How a server's memory is shared out. Pure: of the container's memory alone, so that the same figures hold at start and at run time."""
+"""How a server's memory is shared out. Pure, so that the same figures hold at start and at run time."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ MIB = 1 << 20
 _SERVER = 90 * MIB  # code, dictionary, log buffers and the threads of an idle server, measured
 _A_CONNECTION = MIB  # stack, network and sort buffers of one that works
 _LEAST_POOL = 16 * MIB
+_LEAST_REDO = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,13 @@ class Sizes:
     redo_log: int
 
 
-def sizes(memory_bytes: int) -> Sizes:
-    """memory_bytes: the container's limit. A quarter of what the server leaves is for connections, the rest for the buffer pool."""
+def sizes(memory_bytes: int, volume_bytes: int) -> Sizes:
+    """memory_bytes: the container's limit. A quarter of what the server leaves is for connections, the rest for the buffer pool.
+
+    volume_bytes: of which the redo log takes a tenth at most.
+    """
     free = max(0, memory_bytes - _SERVER)
     connections = min(2000, max(30, free // 4 // _A_CONNECTION))
     pool = max(_LEAST_POOL, (free * 7 // 10) // MIB * MIB)
-    redo = min(1024 * MIB, max(48 * MIB, pool // 2 // MIB * MIB))
+    redo = max(_LEAST_REDO, min(1024 * MIB, pool // 2, volume_bytes // 10) // MIB * MIB)
     return Sizes(pool, connections, min(4000, max(400, connections * 2)), redo)

@@ -1,5 +1,7 @@
 """One kept connection to the server over its socket, and the two ways in which a statement fails."""
 
+import socket
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +38,18 @@ class Sql:
         self._user = user
         self._timeout_s = timeout_s
         self._connection: pymysql.Connection[DictCursor] | None = None
+
+    @property
+    def peer(self) -> int:
+        """The process at the other end; 0 when it is not known."""
+        connected = getattr(self._connection, "_sock", None)
+        if not isinstance(connected, socket.socket):
+            return 0
+        try:
+            credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            return int(struct.unpack("3i", credentials)[0])
+        except OSError:
+            return 0
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Raises Unreachable, Refused."""

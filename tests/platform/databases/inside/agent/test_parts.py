@@ -23,6 +23,7 @@ from pilothouse.platform.databases.inside.agent.tuning import canonical
 from pilothouse.platform.databases.inside.agent.wanted import Account, Grant, Server
 from tests.platform.databases.lab import ACCOUNT, UID
 
+VOLUME = 1 << 30
 DOCUMENT = {
     "instance": "orders",
     "uid": UID,
@@ -80,7 +81,7 @@ class TestWanted:
 class TestConfiguration:
     def test_no_parameter_undoes_a_promise(self, tmp_path: Path) -> None:
         server = Server("10.11", 1 << 29, 500, {"sync_binlog": "0", "SQL-LOG-BIN": "x", "log_bin": "no", "max_connections": "7"})
-        text = configuration.text(settings(tmp_path), server, term=3, truncates=False)
+        text = configuration.text(settings(tmp_path), server, VOLUME, term=3, truncates=False)
         assert text.count("sync-binlog = ") == 1
         assert "\nsync-binlog = 1\n" in text
         assert "\nlog-bin = binlog\n" in text
@@ -88,19 +89,19 @@ class TestConfiguration:
 
     def test_a_value_cannot_become_a_line_of_its_own(self, tmp_path: Path) -> None:
         server = Server("10.11", 1 << 29, 500, {"sql_mode": 'ANSI"\nskip-grant-tables = 1\n#'})
-        lines = configuration.text(settings(tmp_path), server, term=3, truncates=False).splitlines()
+        lines = configuration.text(settings(tmp_path), server, VOLUME, term=3, truncates=False).splitlines()
         assert not any(line.startswith("skip-grant") for line in lines)
 
     def test_servers_have_other_numbers_at_each_term(self, tmp_path: Path) -> None:
         own = settings(tmp_path)
         assert configuration.server_id(own, 3) == 3 * 16 + 3
-        text = configuration.text(own, Server("10.11", 1 << 29, 500, {}), term=3, truncates=True)
+        text = configuration.text(own, Server("10.11", 1 << 29, 500, {}), VOLUME, term=3, truncates=True)
         assert "\nserver-id = 51\n" in text
         assert "\ninit-rpl-role = SLAVE\n" in text
 
     def test_what_is_no_longer_set_is_known(self, tmp_path: Path) -> None:
         def text(**parameters: str) -> str:
-            return configuration.text(settings(tmp_path), Server("10.11", 1 << 29, 500, parameters), term=1, truncates=False)
+            return configuration.text(settings(tmp_path), Server("10.11", 1 << 29, 500, parameters), VOLUME, term=1, truncates=False)
 
         assert configuration.removed(text(sql_mode="ANSI", long_query_time="5"), text()) == ["sql_mode"]
 
@@ -108,18 +109,23 @@ class TestConfiguration:
 class TestSizes:
     @pytest.mark.parametrize("mib", [64, 128, 256, 512, 1024, 4096, 65536])
     def test_the_pool_leaves_room_for_the_rest(self, mib: int) -> None:
-        of_memory = sizes(mib * MIB)
+        of_memory = sizes(mib * MIB, VOLUME)
         assert of_memory.buffer_pool >= 16 * MIB
         assert 30 <= of_memory.connections <= 2000
         assert mib < 128 or of_memory.buffer_pool + 60 * MIB < mib * MIB
 
     def test_more_memory_is_never_less_of_anything(self) -> None:
-        before = sizes(0)
+        before = sizes(0, VOLUME)
         for mib in range(64, 9000, 64):
-            now = sizes(mib * MIB)
+            now = sizes(mib * MIB, VOLUME)
             assert now.buffer_pool >= before.buffer_pool
             assert now.connections >= before.connections
             before = now
+
+    def test_the_redo_log_takes_a_tenth_of_the_volume_at_most(self) -> None:
+        assert sizes(8 << 30, 448 * MIB).redo_log == 44 * MIB
+        assert sizes(8 << 30, 50 * MIB).redo_log == 16 * MIB
+        assert sizes(8 << 30, 1 << 40).redo_log == 1024 * MIB
 
 
 class TestGtid:
@@ -138,12 +144,12 @@ class TestStarts:
         for _ in range(9):
             waits.append(starts.due(now) - now)
             now = max(now, starts.due(now))
-            starts = starts.started(now)
+            starts = starts.ended(now, ran_s=0.5)
         assert waits == [0, 0, FLOOR_S, 2, 4, 8, 16, MOST_S, MOST_S]
 
     def test_a_server_that_ran_steadily_starts_at_once_again(self) -> None:
-        starts = Starts(8, 100.0).started(170.0)
-        assert starts.due(171.0) == 171.0
+        starts = Starts(8, 100.0).ended(170.0, ran_s=65.0)
+        assert starts.due(170.0) == 170.0
 
 
 class TestAccounts:

@@ -53,7 +53,7 @@ def answer(**changes: Any) -> Answer:
 
 
 def seen(server: Answer | None = None, **changes: Any) -> Seen:
-    plain = Seen("ready", 7, True, True, False, None, "replica", True, True, "", True, ROOM, False, server)
+    plain = Seen("ready", 7, True, True, False, None, "replica", True, True, "", True, 0, ROOM, False, server)
     return replace(plain, **changes)
 
 

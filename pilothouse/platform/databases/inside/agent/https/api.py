@@ -2,7 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 from pilothouse.platform.databases.inside.agent import dump, wanted
 from pilothouse.platform.databases.inside.agent.https import bodies
@@ -66,14 +67,15 @@ class Api:
     def _dump(self, request: Handler) -> None:
         self._copy(request, dump.stream(self._settings))
 
-    def _copy(self, request: Handler, pieces: Iterator[bytes]) -> None:
+    def _copy(self, request: Handler, pieces: Generator[bytes]) -> None:
         """One at a time: each reads the whole data."""
         if not self._loop.board.read().get("answers"):
             raise Problem(503, {"error": "the server does not answer"})
         if not self._copying.acquire(blocking=False):
             raise Problem(503, {"error": "another copy is being taken"})
         try:
-            bodies.send(request, pieces)
+            with closing(pieces):
+                bodies.send(request, pieces)
         except Failed as error:
             sys.stderr.write(f"a copy of the data could not be sent: {error}\n")
         finally:

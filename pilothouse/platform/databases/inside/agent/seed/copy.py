@@ -1,7 +1,7 @@
 """A live copy of the server's data as one compressed stream, and a server's folder made of such a stream."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ _SILENT_S = 120.0
 _TOLD_EACH = 16 << 20
 
 
-def stream(settings: Settings) -> Iterator[bytes]:
+def stream(settings: Settings) -> Generator[bytes]:
     """mariadb-backup's stream through zstd. Raises Failed, at the end too: what came before is worth nothing then."""
     with tempfile.TemporaryDirectory(dir=settings.data / "tmp", prefix="copy-") as place:
         backup = [
@@ -35,29 +35,11 @@ def stream(settings: Settings) -> Iterator[bytes]:
             f"--socket={settings.socket}",
             f"--target-dir={place}",
         ]
-        yield from _compressed(backup)
+        yield from compressed(backup)
 
 
-def dump(settings: Settings) -> Iterator[bytes]:
-    """All databases as SQL, through zstd, with the position at which they were so. Raises Failed, at the end too."""
-    yield from _compressed(
-        [
-            "mariadb-dump",
-            f"--defaults-file={settings.configuration}",
-            f"--user={settings.user}",
-            "--all-databases",
-            "--single-transaction",
-            "--routines",
-            "--triggers",
-            "--events",
-            "--gtid",
-            "--master-data=1",
-            "--flush-privileges",
-        ]
-    )
-
-
-def _compressed(command: list[str]) -> Iterator[bytes]:
+def compressed(command: list[str]) -> Generator[bytes]:
+    """What the program gives, through zstd. Raises Failed, at the end too: what came before is worth nothing then."""
     with tempfile.TemporaryFile() as log, Pipeline([command, ["zstd", "-q", "-1", "-c"]], log) as pipeline:
         while piece := pipeline.read(PIECE, _SILENT_S):
             yield piece
