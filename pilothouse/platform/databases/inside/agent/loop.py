@@ -17,6 +17,7 @@ from pilothouse.platform.databases.inside.agent.observe import Observer
 from pilothouse.platform.databases.inside.agent.plan import Do, Step, next_step
 from pilothouse.platform.databases.inside.agent.plan import Memory as Known
 from pilothouse.platform.databases.inside.agent.process import Process
+from pilothouse.platform.databases.inside.agent.program import Program
 from pilothouse.platform.databases.inside.agent.seed import choose
 from pilothouse.platform.databases.inside.agent.seed.pushed import Pushed
 from pilothouse.platform.databases.inside.agent.seen import Seen
@@ -39,9 +40,9 @@ AGAIN_S = 1.0
 
 
 class Loop:
-    """program: a digest of the agent's own program, for the state."""
+    """program: the agent's own. copying: held while a copy of the data is being sent."""
 
-    def __init__(self, settings: Settings, program: str) -> None:
+    def __init__(self, settings: Settings, program: Program) -> None:
         self._settings = settings
         self._program = program
         self._wake = threading.Event()
@@ -59,6 +60,8 @@ class Loop:
         self._keeper = Keeper(settings, self._wake.set)
         self._upkeep = Upkeep(settings, self._wake.set)
         self._hold = Hold(settings.run)
+        self._is_settled = False
+        self.copying = threading.Lock()
         self.pushed = Pushed(settings, self._wake.set)
         self.board = Board()
 
@@ -85,15 +88,24 @@ class Loop:
         self._hold.leave()
         self._wake.set()
 
-    def run(self, has_looked: Callable[[], None]) -> None:
-        """Until the agent is to end. has_looked: called once there is a first state."""
+    def run(self, has_looked: Callable[[], None]) -> bool:
+        """Until the agent is to end (True), or to start anew with another program (False).
+
+        has_looked: called once there is a first state.
+        """
         pause_s = self._round()
         has_looked()
         while not self._hold.is_over(self._process.is_stopping(), self._process.pid()):
             self._wake.wait(pause_s)
             self._wake.clear()
             pause_s = self._round()
+            if self._is_at_rest() and self._program.is_replaced():
+                return False
         self._sql.close()
+        return True
+
+    def _is_at_rest(self) -> bool:
+        return self._is_settled and self._job is None and not self.pushed.doing and not self.copying.locked()
 
     def _round(self) -> float:
         self._reap()
@@ -115,6 +127,7 @@ class Loop:
             self._upkeep.see_to()
         elif step.do is Do.WAIT:
             pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
+        self._is_settled = step.do in (Do.DONE, Do.WAIT)
         self._tell(wanted, seen, step, error)
         return pause_s
 
@@ -199,4 +212,4 @@ class Loop:
             read_only_since=self._observer.read_only_since,
             untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(log),
         )
-        self.board.publish(document(self._settings, report, self._program))
+        self.board.publish(document(self._settings, report, self._program.digest))

@@ -1,6 +1,5 @@
 """The agent's start and end."""
 
-import hashlib
 import signal
 import sys
 import threading
@@ -12,6 +11,7 @@ from pilothouse.platform.databases.inside.agent.https.handler import bound
 from pilothouse.platform.databases.inside.agent.https.server import Server
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.loop import Loop
+from pilothouse.platform.databases.inside.agent.program import Program
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 FLAVOURS = ("mariadb",)
@@ -22,13 +22,12 @@ def run(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
     if settings.flavour not in FLAVOURS:
         sys.stderr.write(f"the agent cannot run servers of the flavour {settings.flavour}, only {', '.join(FLAVOURS)}\n")
         return 2
-    loop = Loop(settings, _digest(Path(sys.path[0])))
+    program = Program(Path(sys.path[0]))
+    loop = Loop(settings, program)
     server = Server((settings.address, settings.port), bound(Api(settings, loop).routes()), Tls(settings.tls))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.leave())
-    loop.run(threading.Thread(target=server.serve_forever, daemon=True).start)
+    if not loop.run(threading.Thread(target=server.serve_forever, daemon=True).start):
+        sys.stderr.write("the agent's program was replaced: it starts anew\n")
+        program.start_anew()
     return 0
-
-
-def _digest(program: Path) -> str:
-    return hashlib.sha256(program.read_bytes()).hexdigest()[:10] if program.is_file() else ""

@@ -1,5 +1,7 @@
 """A single server and its agent, as real processes."""
 
+import shutil
+import zipfile
 from collections.abc import Iterator
 
 import pymysql
@@ -49,6 +51,22 @@ def test_an_agent_that_starts_again_leaves_the_server_alone(member: Member) -> N
         connection.ping(reconnect=False)
     assert member.state()["writable"]
     member.applied()
+
+
+def test_an_agent_whose_program_is_replaced_starts_anew_and_leaves_the_server_alone(member: Member) -> None:
+    before, pid = member.state(), member.server_pid
+    new = member.lab.folder / "new.pyz"
+    shutil.copy(member.lab.program, new)
+    with zipfile.ZipFile(new, "a") as archive:
+        archive.writestr("later.txt", "a later version")
+    with member.connected() as connection:
+        new.rename(member.lab.program)
+        member.until(lambda state: state["agent"] not in ("", before["agent"]))
+        member.applied()
+        connection.ping(reconnect=False)
+    assert member.server_pid == pid
+    assert member.agent is not None
+    assert member.agent.poll() is None, "it is the same process"
 
 
 def test_orders_of_an_earlier_term_are_refused_after_a_restart_too(member: Member) -> None:

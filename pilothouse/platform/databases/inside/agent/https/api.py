@@ -5,7 +5,7 @@ import threading
 from collections.abc import Generator
 from contextlib import closing
 
-from pilothouse.platform.databases.inside.agent import dump, wanted
+from pilothouse.platform.databases.inside.agent import dump, logs, wanted
 from pilothouse.platform.databases.inside.agent.https import bodies
 from pilothouse.platform.databases.inside.agent.https.handler import Handler, Problem, Route
 from pilothouse.platform.databases.inside.agent.job import Failed
@@ -17,6 +17,7 @@ from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 MOST_WAIT_S = 5.0
+MOST_FOLLOWING = 8
 
 Routes = dict[tuple[str, str], Route]
 
@@ -25,7 +26,7 @@ class Api:
     def __init__(self, settings: Settings, loop: Loop) -> None:
         self._settings = settings
         self._loop = loop
-        self._copying = threading.Lock()
+        self._following = threading.BoundedSemaphore(MOST_FOLLOWING)
         self._scraper = Scraper(settings, loop.board.read)
 
     def routes(self) -> Routes:
@@ -36,6 +37,7 @@ class Api:
             ("GET", "/v1/state"): Route(self._state, ("operator", "job")),
             ("GET", "/v1/clone"): Route(self._clone, ("member", "job")),
             ("GET", "/v1/dump"): Route(self._dump, ("job",)),
+            ("GET", "/v1/log"): Route(self._log, ("operator", "job")),
             ("PUT", "/v1/seed"): Route(self._seed, ("job",)),
             ("PUT", "/v1/wanted"): Route(self._wanted, ("operator",)),
         }
@@ -71,7 +73,7 @@ class Api:
         """One at a time: each reads the whole data."""
         if not self._loop.board.read().get("answers"):
             raise Problem(503, {"error": "the server does not answer"})
-        if not self._copying.acquire(blocking=False):
+        if not self._loop.copying.acquire(blocking=False):
             raise Problem(503, {"error": "another copy is being taken"})
         try:
             with closing(pieces):
@@ -79,7 +81,23 @@ class Api:
         except Failed as error:
             sys.stderr.write(f"a copy of the data could not be sent: {error}\n")
         finally:
-            self._copying.release()
+            self._loop.copying.release()
+
+    def _log(self, request: Handler) -> None:
+        query = request.query
+        places = {"error": self._settings.error_log, "slow": self._settings.slow_log}
+        log, lines = places.get(query.get("kind", "error")), query.get("lines", "100")
+        if log is None or not lines.isdigit():
+            raise Problem(400, {"error": "kind is error or slow, and lines a number"})
+        if not query.get("follow"):
+            return request.send_body(200, logs.last_lines(log, int(lines)), "text/plain; charset=utf-8")
+        if not self._following.acquire(blocking=False):
+            raise Problem(503, {"error": f"{MOST_FOLLOWING} logs are being followed already"})
+        try:
+            bodies.send(request, logs.follow(log, int(lines)))
+        finally:
+            self._following.release()
+        return None
 
     def _seed(self, request: Handler) -> None:
         if why := self._loop.pushed.hindrance(self._loop.wanted, request.query.get("id", "")):
