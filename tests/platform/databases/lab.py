@@ -122,7 +122,7 @@ class Member:
         for process in (self.agent, self.supervisor):
             _kill(process)
         with suppress(ProcessLookupError, FileNotFoundError, ValueError):
-            self.kill_server()
+            _until_gone(self.kill_server())
 
     @property
     def server_pid(self) -> int:
@@ -318,6 +318,12 @@ def _kill(process: subprocess.Popen[bytes] | None) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+
+
+def _until_gone(pid: int, within_s: float = 10) -> None:
+    end = time.monotonic() + within_s
+    while time.monotonic() < end and Path(f"/proc/{pid}").exists():
+        time.sleep(0.02)
 
 
 def _free_port() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 MIB = 1 << 20
 _MOST_BALLAST = 64 * MIB
-_LEAST_FREE = 16 * MIB
+_LEAST_FREE = 32 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class Disk:
     def least_free(self) -> int:
         """With less than that writes are refused."""
         return min(max(_LEAST_FREE, self.size // 50), self.size // 8)
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """A server can fill what is left in a second: it is looked at more often."""
+        return self.free < 8 * self.least_free
 
     def is_full(self, before: bool) -> bool:
         """before: whether it was at the last look: it is no longer when there is twice the room that it needs."""

@@ -31,6 +31,8 @@ STEADY_S = 0.5
 """Between looks while all is as wanted."""
 BUSY_S = 0.02
 """Between looks while something is waited for."""
+WATCHED_S = 0.1
+"""Between looks while the volume is nearly full."""
 WAITING_S = 0.1
 """Between looks while there is no server, for an order or for its container."""
 DRAINING_S = 0.003
@@ -129,7 +131,7 @@ class Loop:
             pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
         self._is_settled = step.do in (Do.DONE, Do.WAIT)
         self._tell(wanted, seen, step, error)
-        return pause_s
+        return min(pause_s, WATCHED_S) if seen.disk.is_nearly_full and seen.answer is not None else pause_s
 
     def _plan(self, wanted: Wanted | None, seen: Seen) -> Step:
         if wanted is None:

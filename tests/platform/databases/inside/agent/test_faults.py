@@ -1,6 +1,7 @@
 """Servers that hang, agents that are killed in the middle of their work, histories that differ: as real processes."""
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -128,3 +129,38 @@ def test_a_replica_that_has_lost_what_it_received_is_whole_again_when_it_has_cau
 def _create(member: Member) -> None:
     with pytest.raises(pymysql.Error):
         member.sql("CREATE TABLE late (id INT)")
+
+
+@pytest.mark.containers  # it mounts a file system
+def test_a_full_volume_refuses_writes_before_the_server_ends_and_takes_them_when_it_has_grown() -> None:
+    lab = Lab(1)
+    data = lab[0].folder / "data"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=240m,mode=777", "none", data], check=True)
+    try:
+        lab.start()
+        member = lab[0]
+        member.applied(seed=EMPTY)
+        member.sql("CREATE TABLE large (id INT PRIMARY KEY AUTO_INCREMENT, v LONGBLOB)")
+        written, why = _fill(member, 200)
+        assert "read-only" in why
+        state = member.until(lambda state: "is full" in state["error"])
+        assert (state["writable"], state["answers"], state["ended"]) == (False, True, None)
+        assert member.sql("SELECT COUNT(*) AS n FROM large") == [{"n": written}]
+        subprocess.run(["mount", "-o", "remount,size=500m", data], check=True)
+        member.until(lambda state: state["applied"] and state["writable"])
+        member.sql("INSERT INTO large (v) VALUES ('y')")
+    finally:
+        for member in lab.members:
+            member.end()
+        subprocess.run(["umount", data], check=True)
+        lab.close()
+
+
+def _fill(member: Member, most: int) -> tuple[int, str]:
+    """Writes MB after MB: how many were taken before the first that was refused, and why."""
+    for written in range(most):
+        try:
+            member.sql("INSERT INTO large (v) VALUES (REPEAT('x', 1000000))")
+        except pymysql.err.OperationalError as error:
+            return written, str(error)
+    return most, ""
