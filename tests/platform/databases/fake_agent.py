@@ -17,14 +17,18 @@ MOST_WAIT_S = 5.0
 
 
 class FakeAgent:
-    """One member. `state` is what it answers; `obey` what an order does to it. tls: the files of the Secret INSTANCE-tls."""
+    """One member. `state` is what it answers; `obey` what an order does to it. tls: the files of the Secret INSTANCE-tls.
 
-    def __init__(self, member: str, uid: str, tls: Mapping[str, bytes], folder: Path) -> None:
+    log: takes each order with the member's name.
+    """
+
+    def __init__(self, member: str, uid: str, tls: Mapping[str, bytes], folder: Path, log: list[tuple[str, Object]]) -> None:
         self.member = member
         self.term = 0
         self.wanted: Object = {}
         self.orders: list[Object] = []
         self.silent = False
+        self._log = log
         self.state: Object = {
             "sequence": 1,
             "member": member,
@@ -113,6 +117,7 @@ class FakeAgent:
             return web.json_response({"term": self.term}, status=409)
         self.term, self.wanted = document["term"], document
         self.orders.append(document)
+        self._log.append((self.member, document))
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         self.state["wanted"] = hashlib.sha256(canonical).hexdigest()
         self.obey()

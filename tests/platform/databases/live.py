@@ -8,18 +8,19 @@ from pathlib import Path
 from pilothouse.aio.tasks import scope
 from pilothouse.cli.daemon.rights import secret_readers
 from pilothouse.client import crds
+from pilothouse.client.client import Client
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.engine.apiserver.server import ApiServer
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
+from pilothouse.oci.packages.programs import Image
 from pilothouse.platform import rights
 from pilothouse.platform.databases.mysql import labels, names, tls
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.agents import Place
 from pilothouse.platform.databases.mysql.controller import InstanceController
-from pilothouse.platform.databases.mysql.images import Ensure, Image
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.types import BACKUP, BACKUP_STORE, BINDING
 from pilothouse.platform.databases.resource import MYSQLS
@@ -40,7 +41,7 @@ async def ensure_image(flavour: str, version: str) -> Image:
 class Nodes:
     """Plays the node and the agent of every member. An agent's data lie in its claim: they outlive its pod, not the claim.
 
-    holds: says of a pod's name that it does not start.
+    holds: says of a pod's name that it does not start. orders: all that members were told, with their names, in order.
     """
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
@@ -50,6 +51,7 @@ class Nodes:
         self._folder = folder
         self._running: dict[str, AsyncExitStack] = {}
         self._queue: asyncio.Queue[Object] = asyncio.Queue()
+        self.orders: list[tuple[str, Object]] = []
 
     def place(self, pod: Object) -> Place | None:
         agent = self.agents.get(meta.name(pod))
@@ -89,7 +91,7 @@ class Nodes:
         claim = await self.cluster.get(kinds.PERSISTENTVOLUMECLAIMS, names.claim(name), meta.namespace(pod))
         assert claim is not None
         before = self.agents.get(name)
-        agent = FakeAgent(name, meta.uid(claim), tls.files(secret), self._folder / meta.uid(pod))
+        agent = FakeAgent(name, meta.uid(claim), tls.files(secret), self._folder / meta.uid(pod), self.orders)
         if before is not None and before.state["uid"] == meta.uid(claim):
             agent.state |= {"data": before.state["data"]}
             agent.term = before.term
@@ -140,14 +142,16 @@ async def api_server_for_databases(folder: Path) -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def operator(server: ApiServer, nodes: Nodes, ensure: Ensure = ensure_image) -> AsyncIterator[InstanceController]:
-    """One operator; several may be at work on one server."""
-    client, saying = (client_of(server, platform_part(part)) for part in (rights.DATABASES, rights.SETUP))
-    recorder, informers = Recorder(saying, None, "pilothouse"), Informers(client)
-    accounts = AccountController(client, informers, recorder)
-    found = InstanceController(client, informers, recorder, ensure, PROGRAM, accounts, place=nodes.place)
+async def operator(server: ApiServer, nodes: Nodes, client: Client | None = None) -> AsyncIterator[InstanceController]:
+    """One operator; several may be at work on one server. client: of the operator itself; its events and accounts have others."""
+    accounting, saying = (client_of(server, platform_part(part)) for part in (rights.DATABASES, rights.SETUP))
+    client = client or accounting
+    recorder, informers, others = Recorder(saying, None, "pilothouse"), Informers(client), Informers(accounting)
+    accounts = AccountController(accounting, others, recorder)
+    found = InstanceController(client, informers, recorder, ensure_image, PROGRAM, accounts, place=nodes.place)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
+        await tasks.start(others.run)
         await tasks.start(informers.run)
         tasks.spawn(accounts.run())
         tasks.spawn(found.run())
@@ -156,13 +160,19 @@ async def operator(server: ApiServer, nodes: Nodes, ensure: Ensure = ensure_imag
 
 
 @asynccontextmanager
-async def operated(folder: Path) -> AsyncIterator[tuple[Cluster, Nodes]]:
+async def nodes_of(folder: Path) -> AsyncIterator[tuple[ApiServer, Cluster, Nodes]]:
+    """Without an operator."""
     async with api_server_for_databases(folder) as server, controlled(server) as cluster, scope() as tasks:
         nodes = Nodes(cluster, folder / "agents")
         tasks.spawn(nodes.run())
-        async with operator(server, nodes):
-            yield cluster, nodes
+        yield server, cluster, nodes
         tasks.cancel()
+
+
+@asynccontextmanager
+async def operated(folder: Path) -> AsyncIterator[tuple[Cluster, Nodes]]:
+    async with nodes_of(folder) as (server, cluster, nodes), operator(server, nodes):
+        yield cluster, nodes
 
 
 def instance(name: str = "orders", **spec: object) -> Object:

@@ -12,6 +12,8 @@ from pilothouse.platform.databases.mysql.topology.findings import Finding
 READY, HEALTHY, ACCEPTED, RESIZED, DELETING = "Ready", "Healthy", "Accepted", "Resized", "Deleting"
 Said = tuple[str, str, str]
 """Status, reason, message."""
+ON_THE_WAY = frozenset(["Starting", "MakingImage", "Suspending", "FailingOver", "Restarting", "Resizing"])
+"""Reasons of what ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,12 @@ def phase(instance: Object, picture: Picture) -> str:
         return _serving(picture)
     if not seeded:
         return _beginning(instance, picture)
-    return "Resuming" if before in ("Suspended", "Suspending", "Resuming") else "Failed" if _worst(picture) else "Degraded"
+    if before in ("Suspended", "Suspending", "Resuming"):
+        return "Resuming"
+    if picture.restarting:
+        return "Changing"
+    found = _worst(picture)
+    return "Failed" if found is not None and found[0] not in ON_THE_WAY else "Degraded"
 
 
 def _beginning(instance: Object, picture: Picture) -> str:

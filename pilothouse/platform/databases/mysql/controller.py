@@ -32,7 +32,6 @@ CHECKED_S = 3600.0
 """How often certificates are looked at that nobody has changed."""
 VOLATILE_S = 10.0
 """How often positions, lags and sizes are written, which change all the time."""
-ON_THE_WAY = frozenset(["Starting", "MakingImage", "Suspending", "FailingOver"])
 
 
 class InstanceController:
@@ -112,6 +111,8 @@ class InstanceController:
             return REFUSED_S
         done = Round(self.parts, instance, actual, found, known, suspended=suspended)
         again_s = await done.run()
+        if done.is_blind:
+            return again_s
         self.accounts.heard(meta.key(instance), done.inside())
         picture = replace(done.picture(), deletion=lifecycle.deletion(instance, found.spec, actual.final_backup))
         await self._say(done.instance, picture, done, done.shown())
@@ -193,7 +194,7 @@ class InstanceController:
         server = done.server if done is not None else None
         old: Object = instance.get("status") or {}
         new = status.status(instance, picture, server, shown, meta.rfc3339(now))
-        is_due = now - self._written.get(key, 0.0) > VOLATILE_S
+        is_due = now - self._written.setdefault(key, now) > VOLATILE_S
         if status.is_same(old, new, volatile=is_due):
             return
         self._written[key] = now
@@ -210,7 +211,7 @@ class InstanceController:
                 and (was.get("status"), was.get("reason")) != (each["status"], each["reason"])
                 and each["message"]
             ):
-                kind = "Warning" if each["status"] == "False" and each["reason"] not in ON_THE_WAY else "Normal"
+                kind = "Warning" if each["status"] == "False" and each["reason"] not in conditions.ON_THE_WAY else "Normal"
                 self.parts.recorder.say(instance, kind, each["reason"], each["message"])
 
 

@@ -73,6 +73,10 @@ class Observer:
         watch = self._watches.get(key, {}).get(uid)
         return watch.heard if watch is not None else None
 
+    def is_waiting(self, key: str) -> bool:
+        """Whether an agent has neither answered nor failed to since it is watched: nothing is known of its member yet."""
+        return any(watch.heard.state is None and not watch.heard.error for watch in self._watches.get(key, {}).values())
+
     def note(self, key: str, uid: str, state: Object) -> None:
         """A word that came as the answer to an order."""
         watch = self._watches.get(key, {}).get(uid)

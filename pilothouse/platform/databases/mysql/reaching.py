@@ -48,6 +48,10 @@ class Reaching:
         self._observer.forget(key)
         self._identities.pop(key, None)
 
+    def is_blind(self, key: str) -> bool:
+        """Whether an operator that has just begun does not know yet how members are: to judge them now would be wrong."""
+        return self._observer.is_waiting(key)
+
     def member(self, key: str, name: str, pod: Object | None, *, leaves: bool) -> Member:
         heard = self._observer.heard(key, meta.uid(pod)) if pod is not None else None
         leaves = leaves or (pod is not None and meta.is_deleting(pod))

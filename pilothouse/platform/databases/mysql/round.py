@@ -36,7 +36,10 @@ SOON_S, OFTEN_S, SELDOM_S, REFUSED_S = 0.5, 2.0, 10.0, 15.0
 
 
 class Round:
-    """known: what the Secrets hold. suspended: whether the instance is to stand still, as `lifecycle.stage` says."""
+    """known: what the Secrets hold. suspended: whether the instance is to stand still, as `lifecycle.stage` says.
+
+    is_blind: whether nothing is known of members yet, so that nothing is to be said of them.
+    """
 
     def __init__(self, parts: Parts, instance: Object, actual: Actual, effective: Effective, known: Known, *, suspended: bool) -> None:
         self.parts = parts
@@ -58,6 +61,7 @@ class Round:
         self.members: dict[str, Member] = {}
         self.documents: dict[str, bytes] = {}
         self.decision = Decision(self.standing)
+        self.is_blind = False
 
     @property
     def standing(self) -> Standing:
@@ -68,6 +72,10 @@ class Round:
         self.server = self._server()
         await self.parts.reaching.watch(self.key, self.actual.pods, self.known.system)
         self.members = self._members()
+        self.is_blind = self.parts.reaching.is_blind(self.key)
+        if self.is_blind:
+            await self._ensure()
+            return OFTEN_S
         if self.suspended:
             await self._tell(stopping.orders(self.standing, self.members))
         else:

@@ -58,6 +58,7 @@ def member(seen: Member, pod: Object | None, trouble: str) -> Object:
     """One of `status.members`. trouble: why its pod does not run, or ""."""
     state: Mapping[str, object] = seen.state or {}
     disk = state.get("disk")
+    found = disk if isinstance(disk, dict) else {}
     have = growth.given(pod)
     pending = state.get("pending_restart")
     return {
@@ -70,7 +71,7 @@ def member(seen: Member, pod: Object | None, trouble: str) -> Object:
         "gtid": seen.executed_text,
         "lagSeconds": seen.lag_s,
         "version": str(state.get("version") or ""),
-        "disk": {"size": int(disk.get("size") or 0), "free": int(disk.get("free") or 0)} if isinstance(disk, dict) else {},
+        "disk": {key: int(found.get(key) or 0) for key in ("size", "free")},
         "pendingRestart": [str(each) for each in pending] if isinstance(pending, list) else [],
         "cpu": str(milli(have.cpu_millis)) if have is not None else "",
         "memory": str(whole(have.memory_bytes, "BinarySI")) if have is not None else "",
