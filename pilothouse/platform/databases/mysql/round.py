@@ -101,6 +101,8 @@ class Round:
         except ImageError as error:
             self.troubles.append(("NoImage", str(error)))
             return kept
+        # One that is not to be what it is now is changing, from the moment that this is asked for.
+        self.restarting = list(self.actual.pods)
         if image is None and kept is None and self.parts.images.is_making(self.spec.flavour, self.spec.version):
             self.troubles.append(("MakingImage", "the server's image is being made: about a minute, once"))
         return Server(image.reference, image.version, program) if image is not None else kept
@@ -234,7 +236,7 @@ class Round:
         if self.server is None:
             return
         old = restarts.outdated(self.actual.pods, pods.state(self.spec, self.server))
-        self.restarting = [name for name, pod in self.actual.pods.items() if name in old or meta.is_deleting(pod)]
+        self.restarting = self.restarting or [name for name, pod in self.actual.pods.items() if name in old or meta.is_deleting(pod)]
         found = self.actual.stateful_set
         # As long as the template is not the new one, a pod would only be made again as it was.
         is_set = found is not None and meta.annotations(found["spec"]["template"]).get(labels.STATE) == pods.state(self.spec, self.server)
@@ -300,8 +302,12 @@ class Round:
 
     def shown(self) -> list[Object]:
         """For `status.members`."""
-        troubles = trouble.of_pods(self.actual.pods)
-        return [status.member(each, self.actual.pods.get(name), troubles.get(name, ("", ""))[1]) for name, each in self.members.items()]
+        troubles, now = trouble.of_pods(self.actual.pods), time.time()
+        before = {each["name"]: each for each in (self.instance.get("status") or {}).get("members") or ()}
+        return [
+            status.member(each, self.actual.pods.get(name), troubles.get(name, ("", ""))[1], before.get(name, {}), now)
+            for name, each in self.members.items()
+        ]
 
     def _again_s(self) -> float:
         if self.refused or self.taken:

@@ -11,6 +11,7 @@ from pilothouse.platform.databases.mysql.conditions import Picture, phase, said
 from pilothouse.platform.databases.mysql.objects.pods import Server
 from pilothouse.platform.databases.mysql.topology.member import Member
 
+SAME_S = 5.0
 VOLATILE = ("gtid", "lagSeconds", "disk")
 """Of a member: what changes with each transaction, and is written now and then only."""
 
@@ -32,7 +33,15 @@ def status(instance: Object, picture: Picture, server: Server | None, shown: Seq
         "members": list(shown),
         "conditions": _conditions(instance, picture, now),
         **_images(old, server),
+        **_restarted(instance, picture),
     }
+
+
+def _restarted(instance: Object, picture: Picture) -> Object:
+    """The time that asked for a restart, once every member has been made anew since."""
+    asked = instance["spec"].get("restartedAt") or ""
+    is_done = picture.ready >= picture.replicas and not picture.restarting and not picture.suspended
+    return {"restartedAt": asked} if asked and is_done else {}
 
 
 def _images(old: Object, server: Server | None) -> Object:
@@ -54,8 +63,8 @@ def _conditions(instance: Object, picture: Picture, now: str) -> list[Object]:
     return found
 
 
-def member(seen: Member, pod: Object | None, trouble: str) -> Object:
-    """One of `status.members`. trouble: why its pod does not run, or ""."""
+def member(seen: Member, pod: Object | None, trouble: str, before: Object, now: float) -> Object:
+    """One of `status.members`. trouble: why its pod does not run, or "". before: what was said of it last. now: seconds of the epoch."""
     state: Mapping[str, object] = seen.state or {}
     disk = state.get("disk")
     found = disk if isinstance(disk, dict) else {}
@@ -71,11 +80,21 @@ def member(seen: Member, pod: Object | None, trouble: str) -> Object:
         "gtid": seen.executed_text,
         "lagSeconds": seen.lag_s,
         "version": str(state.get("version") or ""),
+        "startedAt": _started_at(state, before, now),
         "disk": {key: int(found.get(key) or 0) for key in ("size", "free")},
         "pendingRestart": [str(each) for each in pending] if isinstance(pending, list) else [],
         "cpu": str(milli(have.cpu_millis)) if have is not None else "",
         "memory": str(whole(have.memory_bytes, "BinarySI")) if have is not None else "",
     }
+
+
+def _started_at(state: Mapping[str, object], before: Object, now: float) -> str:
+    """When the server began; as it was said before where that is about the same, since a server tells how long it has been up."""
+    uptime = state.get("uptime_s")
+    if not isinstance(uptime, int | float):
+        return ""
+    found, old = now - uptime, str(before.get("startedAt") or "")
+    return old if old and abs(meta.parse_rfc3339(old) - found) < SAME_S else meta.rfc3339(found)
 
 
 def _state(seen: Member, pod: Object | None) -> str:

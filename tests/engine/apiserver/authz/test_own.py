@@ -62,8 +62,10 @@ USERS: dict[str, SignIn] = {
     "readiness": _account(rights.SYSTEM, rights.READINESS),
     "builds": _account(rights.SYSTEM, rights.BUILDS),
     "registry": _account(rights.SYSTEM, rights.REGISTRY),
+    "databases": _account(rights.SYSTEM, rights.DATABASES),
 }
 
+_DATABASES = "apis/databases.pilothouse.dev/v1/namespaces/default"
 # user | verb | path | field selector | may
 TABLE = f"""
 admin              | list             | api/v1/secrets                          |                                    | yes
@@ -161,6 +163,15 @@ apps               | create           | {_RBAC}/clusterrolebindings             
 readiness          | patch            | {_HERE}/pods/x/status                   |                                    | yes
 readiness          | patch            | {_HERE}/pods/x                          |                                    | no
 readiness          | list             | api/v1/secrets                          |                                    | no
+databases          | update           | {_DATABASES}/mysqls/x/status            |                                    | yes
+databases          | create           | {_DATABASES}/mysqls                     |                                    | no
+databases          | delete           | {_DATABASES}/mysqls/x                   |                                    | no
+databases          | patch            | {_HERE}/pods/x/resize                   |                                    | yes
+databases          | create           | {_HERE}/pods                            |                                    | no
+databases          | get              | {_HERE}/pods/x/exec                     |                                    | no
+databases          | list             | api/v1/secrets                          |                                    | no
+databases          | patch            | {_HERE}/secrets/x                       |                                    | no
+databases          | delete           | api/v1/namespaces/x                     |                                    | no
 builds             | create           | {_HERE}/pods                            |                                    | yes
 builds             | get              | {_HERE}/pods/x/log                      |                                    | yes
 builds             | get              | {_HERE}/pods/x/exec                     |                                    | no

@@ -146,7 +146,16 @@ async def test_memory_is_taken_from_a_pod_after_its_server_has_given_it_up(tmp_p
         await cluster.until_one(MYSQLS, "orders", lambda obj: obj["status"]["members"][0]["memory"] == "512Mi")
 
 
-async def test_a_volume_grows_and_does_not_shrink(tmp_path: Path) -> None:
+async def test_a_volume_that_cannot_grow_is_named_and_the_instance_goes_on(tmp_path: Path) -> None:
+    async with operated(tmp_path) as (cluster, _):
+        await cluster.create(MYSQLS, instance(size="1Gi"))
+        await cluster.until_one(MYSQLS, "orders", online)
+        await cluster.patch(MYSQLS, "orders", {"spec": {"size": "2Gi"}})
+        assert "data-orders-0" in await message(cluster, "Resized", "NoRoom")
+        assert meta.is_true(await cluster.get(MYSQLS, "orders") or {}, "Ready")
+
+
+async def test_a_volume_does_not_shrink(tmp_path: Path) -> None:
     async with operated(tmp_path) as (cluster, _):
         await cluster.create(MYSQLS, instance(size="1Gi"))
         await cluster.until_one(MYSQLS, "orders", online)
@@ -202,7 +211,8 @@ async def test_a_new_time_makes_the_member_anew_with_its_data(tmp_path: Path) ->
         before = await cluster.get(kinds.PODS, "orders-0")
         await cluster.patch(MYSQLS, "orders", {"spec": {"restartedAt": "2026-11-30T12:00:00Z"}})
         await cluster.until_one(kinds.PODS, "orders-0", lambda pod: meta.uid(pod) != meta.uid(before or {}))
-        await cluster.until_one(MYSQLS, "orders", online)
+        found = await cluster.until_one(MYSQLS, "orders", online)
+        assert found["status"]["restartedAt"] == "2026-11-30T12:00:00Z"
         assert all(order["seed"] is None for order in nodes.agents["orders-0"].orders)
 
 
@@ -225,3 +235,18 @@ async def test_members_that_are_too_many_go_and_leave_their_volumes(tmp_path: Pa
         await cluster.until(kinds.PODS, lambda pods: [meta.name(pod) for pod in pods] == ["orders-0"])
         await cluster.until_one(MYSQLS, "orders", online)
         assert await cluster.get(CLAIMS, "data-orders-2") is not None
+
+
+async def test_a_named_client_may_connect_and_what_somebody_has_changed_is_put_right(tmp_path: Path) -> None:
+    def lets_in(policy: Object) -> bool:
+        return any({"podSelector": {"matchLabels": {"app": "report"}}} in rule["from"] for rule in policy["spec"]["ingress"])
+
+    async with operated(tmp_path) as (cluster, _):
+        await cluster.create(MYSQLS, instance())
+        await cluster.until_one(MYSQLS, "orders", online)
+        await cluster.patch(MYSQLS, "orders", {"spec": {"access": {"clients": [{"labels": {"app": "report"}}]}}})
+        await cluster.until_one(kinds.NETWORKPOLICIES, "orders", lets_in)
+        await cluster.patch(kinds.SERVICES, "orders", {"spec": {"selector": {labels.ROLE: "replica"}}})
+        await cluster.patch(kinds.PODDISRUPTIONBUDGETS, "orders", {"spec": {"maxUnavailable": 3}})
+        await cluster.until_one(kinds.SERVICES, "orders", lambda found: found["spec"]["selector"][labels.ROLE] == "primary")
+        await cluster.until_one(kinds.PODDISRUPTIONBUDGETS, "orders", lambda found: found["spec"]["maxUnavailable"] == 1)
