@@ -134,6 +134,11 @@ def _people() -> list[Object]:
     ]
 
 
+def rules(part: str) -> tuple[Object, ...]:
+    """What a part may do, as the rules of a role."""
+    return _RULES[part]
+
+
 def role_name(part: str) -> str:
     return f"pilothouse:{part}"
 

@@ -2,10 +2,11 @@
 
 A controller that may not list something would wait for it forever; the administrator is rather told everything that is
 missing, at once, in the words of a role. What is written only once (the definitions, the namespace) is left to the server's
-own refusal, since an administrator may have made it before.
+own refusal, since an administrator may have made it before. Databases are left out where their rights are missing.
 Source: kubernetes.io "Checking API access", SelfSubjectAccessReview.
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from pilothouse.model import kinds
 from pilothouse.model.errors import MethodNotAllowed, NotFound
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
+from pilothouse.platform import rights
 from pilothouse.platform.apps.resource import APPS
 from pilothouse.platform.builds.pod import SYSTEM
 from pilothouse.platform.builds.resource import BUILDS
@@ -22,6 +24,7 @@ from pilothouse.platform.builds.resource import BUILDS
 LEASE_NAMESPACE = "kube-system"
 CHECKS_AT_ONCE = 8
 KEPT = ("list", "watch", "create", "patch", "delete")
+DATABASE_PARTS = (rights.DATABASES, rights.BINDINGS, rights.BACKUPS)
 MADE = ("list", "watch", "create", "delete")
 
 
@@ -78,6 +81,20 @@ def needs(*, builds: bool) -> list[Need]:
             Need(kinds.SECRETS, ("get", "update")),
         ]
     return found
+
+
+def database_needs() -> list[Need]:
+    """Of the parts that serve databases: what their roles hold on a cluster of ours, whose API server lets them read Secrets besides."""
+    verbs: dict[tuple[str, str], dict[str, None]] = {("", "secrets"): dict.fromkeys(("list", "watch"))}
+    for rule in (rule for part in DATABASE_PARTS for rule in rights.rules(part)):
+        for place in itertools.product(rule["apiGroups"], rule["resources"]):
+            verbs.setdefault(place, {}).update(dict.fromkeys(rule["verbs"]))
+    return [_need(group, resource, tuple(found)) for (group, resource), found in verbs.items()]
+
+
+def _need(group: str, resource: str, verbs: tuple[str, ...]) -> Need:
+    plural, _, subresource = resource.partition("/")
+    return Need(Resource(group, "v1", plural, ""), verbs, subresource=subresource)
 
 
 async def missing(client: Client, wanted: Iterable[Need]) -> list[str]:

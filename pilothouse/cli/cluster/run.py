@@ -94,7 +94,7 @@ async def _serve(client: "Client", config: "Kubeconfig", options: dict[str, str 
     version = await _connect(client, config, is_building=bool(options["registry"]))
     while True:
         try:
-            await _lead(client, config, _options(options, version), identity)
+            await _lead(client, config, await _with_databases(client, config, _options(options, version)), identity)
             return
         except* (LeadershipLost, NotReady, Timeout, Unavailable) as group:
             output.note(f"the platform pauses: {next(_leaves(group))}")
@@ -119,6 +119,18 @@ async def _connect(client: "Client", config: "Kubeconfig", *, is_building: bool)
         )
     output.note(f"connected to {config.server} (Kubernetes {version})")
     return version
+
+
+async def _with_databases(client: "Client", config: "Kubeconfig", options: "PlatformOptions") -> "PlatformOptions":
+    """Where their rights are missing databases are not served, and apps are: roles may be older than they."""
+    from dataclasses import replace
+
+    from pilothouse.cli.cluster.access import database_needs, missing
+
+    refused = await missing(client, database_needs())
+    if refused:
+        output.note(f"databases are not served here: the user of {config.source} is not allowed to: {'; '.join(refused)}")
+    return replace(options, databases=not refused)
 
 
 async def _lead(client: "Client", config: "Kubeconfig", options: "PlatformOptions", identity: str) -> None:

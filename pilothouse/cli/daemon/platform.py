@@ -5,7 +5,7 @@ import contextlib
 import functools
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,10 @@ QUIET_S = 60.0
 """Before an image is made that nobody has asked for and few will: the first minute belongs to the first app."""
 
 
+Makers = dict[str, tuple[Client, Callable[[], Runnable]]]
+"""A part's name -> the client that it works with, and what builds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalParts:
     """What only the embedded platform has: its registry, its gateway (in the node), base images made on this machine.
@@ -74,12 +78,16 @@ class LocalParts:
 
 @dataclass(frozen=True, slots=True)
 class PlatformOptions:
-    """registry: where built images go, "" for none. local: None on a cluster that is not ours."""
+    """registry: where built images go, "" for none. local: None on a cluster that is not ours.
+
+    databases: whether databases are served, and apps bound to them.
+    """
 
     registry: str
     around: Surroundings
     builder_image: str
     local: LocalParts | None = None
+    databases: bool = True
 
 
 class Platform:
@@ -127,21 +135,16 @@ class Platform:
         """Returns once they work."""
         recorder, options = self.recorder, self.options
         apps, readiness, making = (self.clients(part) for part in (rights.APPS, rights.READINESS, rights.BUILDS))
-        databases, bindings, backups = (self.clients(part) for part in (rights.DATABASES, rights.BINDINGS, rights.BACKUPS))
-        caches = {client: Informers(client) for client in (apps, readiness, making, databases, bindings, backups)}
+        caches = {client: Informers(client) for client in (apps, readiness, making, *self._of_databases())}
         builds = await self._build_settings()
         self._stands_in = builds.config.stand_ins
         found = await discover() if options.local is not None else None
-        makers: dict[str, tuple[Client, Callable[[], Runnable]]] = {
+        makers: Makers = {
             "apps": (apps, lambda: AppController(apps, caches[apps], recorder, options.around)),
             "readiness": (readiness, lambda: ReadinessController(readiness, caches[readiness], options.around)),
             "builds": (making, lambda: BuildController(making, caches[making], recorder, builds)),
             "build environment": (making, lambda: EnvironmentKeeper(making, caches[making], found)),
-            "databases": (databases, lambda: MySQLPart(databases, caches[databases], recorder, image_source(self.mariadb), bundle())),
-            "backups": (backups, lambda: BackupController(backups, caches[backups], recorder, SOURCES, bundle())),
-            "backup stores": (backups, lambda: StoreController(backups, caches[backups], recorder, SOURCES, bundle())),
-            "instance backups": (backups, lambda: InstanceBackupController(backups, caches[backups], recorder, bundle())),
-            "bindings": (bindings, lambda: BindingController(bindings, caches[bindings], recorder, SERVICES)),
+            **(self._databases(caches) if options.databases else {}),
         }
         parts = {name: Part(caches[client], make) for name, (client, make) in makers.items()}
         for client, informers in caches.items():
@@ -151,6 +154,21 @@ class Platform:
         if builds.bases is not None:
             supervisor.spawn(self._warm(builds.bases))
         await supervisor.ready(*parts)
+
+    def _of_databases(self) -> tuple[Client, ...]:
+        parts = (rights.DATABASES, rights.BINDINGS, rights.BACKUPS)
+        return tuple(self.clients(part) for part in parts) if self.options.databases else ()
+
+    def _databases(self, caches: Mapping[Client, Informers]) -> Makers:
+        recorder = self.recorder
+        databases, bindings, backups = self._of_databases()
+        return {
+            "databases": (databases, lambda: MySQLPart(databases, caches[databases], recorder, image_source(self.mariadb), bundle())),
+            "backups": (backups, lambda: BackupController(backups, caches[backups], recorder, SOURCES, bundle())),
+            "backup stores": (backups, lambda: StoreController(backups, caches[backups], recorder, SOURCES, bundle())),
+            "instance backups": (backups, lambda: InstanceBackupController(backups, caches[backups], recorder, bundle())),
+            "bindings": (bindings, lambda: BindingController(bindings, caches[bindings], recorder, SERVICES)),
+        }
 
     async def _warm(self, bases: Bases) -> None:
         """What builds and databases will ask for first; one after the other, since the machine has other work meanwhile."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilothouse.cli.cluster.access import needs
+from pilothouse.cli.cluster.access import database_needs, needs
 from pilothouse.cli.cluster.run import knows_sleep
 
 
@@ -30,3 +30,10 @@ def test_a_need_reads_like_the_rule_of_a_role() -> None:
 
 def test_who_builds_nothing_needs_no_rights_to_make_pods() -> None:
     assert not [need for need in needs(builds=False) if need.resource.plural == "pods" and "create" in need.verbs]
+
+
+def test_databases_need_what_their_parts_may_do_on_a_cluster_of_ours_and_to_read_secrets() -> None:
+    verbs = {need.told(()).strip(): set(need.verbs) for need in database_needs()}
+    assert {"list", "patch", "watch"} <= verbs["apps.apps.pilothouse.dev in all namespaces"]
+    assert {"list", "watch", "create", "update"} <= verbs["secrets in all namespaces"]
+    assert "patch" in verbs["pods/resize in all namespaces"]
