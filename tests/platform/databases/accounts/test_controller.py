@@ -124,3 +124,16 @@ async def test_what_an_account_is_does_not_change(tmp_path: Path) -> None:
         for change in ({"instance": "stock"}, {"name": "eve"}):
             with pytest.raises(Invalid, match="instance and name do not change"):
                 await given.cluster.patch(MYSQL_USERS, "ann", {"spec": change})
+
+
+async def test_a_secret_that_the_cluster_refuses_is_said_until_it_is_taken(tmp_path: Path) -> None:
+    async with databases(tmp_path) as given:
+        await given.create("orders")
+        await given.cluster.until_one(kinds.SECRETS, "orders", bool)
+        await given.cluster.create(kinds.RESOURCEQUOTAS, {"metadata": {"name": "few"}, "spec": {"hard": {"secrets": "1"}}})
+        await given.cluster.until_one(kinds.RESOURCEQUOTAS, "few", lambda obj: (obj.get("status") or {}).get("used"))
+        await given.cluster.create(MYSQL_USERS, user())
+        refused = await given.cluster.until_one(MYSQL_USERS, "ann", lambda obj: reason(obj) == "Refused")
+        assert "exceeded quota" in (meta.condition(refused, "Ready") or {})["message"]
+        await given.cluster.client.delete(kinds.RESOURCEQUOTAS, "few", "default")
+        await given.cluster.until_one(MYSQL_USERS, "ann", bound)

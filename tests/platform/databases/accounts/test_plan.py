@@ -7,6 +7,7 @@ import pytest
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.accounts import rotation, wanted
 from pilothouse.platform.databases.mysql.accounts.check import account_faults
 from pilothouse.platform.databases.mysql.accounts.names import FINALIZER
@@ -232,7 +233,8 @@ def test_the_next_rotation_waits_for_the_end_of_the_old_password() -> None:
 
 def test_the_instances_own_account_has_a_new_password_in_its_address_too() -> None:
     rotated = instance(rotatedAt=AT)
-    own = secret(rotated, "p@ss/1", uri="mysql://orders:p%40ss%2F1@orders.default.svc:3306/orders?ssl-mode=REQUIRED")
+    own = secret(None, "p@ss/1", uri="mysql://orders:p%40ss%2F1@orders.default.svc:3306/orders?ssl-mode=REQUIRED")
+    own["metadata"] |= labels.metadata(rotated, "orders")
     found = steps(Seen(rotated, (), (), {"orders": own}, None, NOW_S))
     (changed,) = found.secrets
     assert wanted.text_of(changed, "uri") == "mysql://orders:random@orders.default.svc:3306/orders?ssl-mode=REQUIRED"

@@ -15,15 +15,17 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import NotFound
+from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object, fingerprint
 from pilothouse.model.resource import Resource
 from pilothouse.platform.databases.mysql.accounts import wanted
 from pilothouse.platform.databases.mysql.accounts.names import DROP_LATER, instance_key, instance_of, own_secret, secret_of
-from pilothouse.platform.databases.mysql.accounts.plan import Seen, Steps, plan
+from pilothouse.platform.databases.mysql.accounts.plan import Seen, Steps, plan, refused
 from pilothouse.platform.databases.mysql.accounts.rotation import random_password
 from pilothouse.platform.databases.resource import MYSQL_DATABASES, MYSQL_USERS, MYSQLS
 
+REFUSED = (BadRequest, Forbidden, Invalid)
+"""What the server says to an object that it will not have, such as one beyond a quota; tried again."""
 _RESOURCES: dict[str, Resource] = {each.kind: each for each in (MYSQLS, MYSQL_USERS, MYSQL_DATABASES)}
 
 
@@ -99,16 +101,25 @@ class AccountController:
         for obj, finalizers in steps.finalizers:
             await self._patch(obj, {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version(obj)}})
         for secret in steps.secrets:
-            if meta.resource_version(secret):
-                await self.client.update(kinds.SECRETS, secret)
-            else:
-                await self.client.create(kinds.SECRETS, secret)
+            await self._write_secret(secret)
         if instance is not None and steps.drop_later is not None:
             marks = {DROP_LATER: steps.drop_later or None}
             await self._patch(instance, {"metadata": {"annotations": marks, "resourceVersion": meta.resource_version(instance)}})
         for obj, status in steps.statuses:
             self._announce(obj, status)
             await self._patch(obj, {"status": status}, subresource="status")
+
+    async def _write_secret(self, secret: Object) -> None:
+        """Its account says when the cluster does not take it."""
+        try:
+            await (self.client.update if meta.resource_version(secret) else self.client.create)(kinds.SECRETS, secret)
+        except REFUSED as error:
+            owner = meta.controller_of(secret) or {}
+            user = self.users.get(f"{meta.namespace(secret)}/{owner.get('name')}")
+            if user is not None and meta.uid(user) == owner.get("uid") and (status := refused(user, error.message, self.now_s())):
+                self._announce(user, status)
+                await self._patch(user, {"status": status}, subresource="status")
+            raise
 
     async def _patch(self, obj: Object, patch: Object, subresource: str | None = None) -> None:
         try:

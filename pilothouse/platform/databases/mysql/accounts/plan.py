@@ -281,6 +281,13 @@ def _is_unchanged(seen: Seen, obj: Object) -> bool:
     return not is_user(obj) or (secret is not None and meta.resource_version(secret) == status.get("secretVersion"))
 
 
+def refused(obj: Object, why: str, now_s: float) -> Object:
+    """The status of an account whose Secret the cluster does not take."""
+    said = Steps()
+    _say(Seen(None, now_s=now_s), obj, ("False", "Refused", f"the cluster refuses its Secret: {why}"), {}, said)
+    return said.statuses[0][1] if said.statuses else {}
+
+
 def _say(seen: Seen, obj: Object, said: Said, fields: Object, steps: Steps) -> None:
     """fields: of the status, beside its conditions; those that are not given stay."""
     status, reason, message = said
