@@ -15,6 +15,7 @@ from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
+    from pilothouse.platform.databases.pattern.impact import Impact
 
 DRY_RUN = click.option(
     "--dry-run", is_flag=True, help="Announce restarts, seconds without writes and the way back, and stop: nothing is changed."
@@ -55,31 +56,49 @@ Done = Callable[[Object], str]
 """The result in a sentence, by the instance as it is then."""
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A change: of what, what it was announced to do (None where nothing differs), and the servers that ran before."""
+
+    before: Object
+    told: "Impact | None"
+    servers: standing.Servers
+
+
 async def carry_out(
     client: "Client", instance: Object, spec: Object, how: How, done: Done, lacking: Callable[[Object], str] = standing.lacking
 ) -> None:
     """spec: what of the spec becomes otherwise (a merge patch). lacking: what is waited for. Prints to standard output what `done` says."""
-    from pilothouse.platform.databases.mysql.impact import impact
     from pilothouse.platform.databases.resource import MYSQLS
 
     name, namespace = meta.name(instance), meta.namespace(instance)
     wanted = await client.patch(MYSQLS, name, {"spec": spec}, namespace=namespace, dry_run=True)
-    is_same = wanted["spec"] == instance["spec"]
     refuse_faulty(wanted)
-    told = impact(instance, wanted)
-    if is_same:
-        output.note(f"{name} is as asked for already; nothing has changed")
-    else:
-        for line in report.announced(told):
-            output.note(f"  {line}")
+    told = _announced(instance, wanted)
     if how.dry_run:
         return
-    if not is_same:
+    begun = Begun(instance, told, await _servers(client, instance))
+    if told is not None:
         wanted = await client.patch(MYSQLS, name, {"spec": spec}, namespace=namespace)
-    if how.timeout_s is None:
-        click.echo(f"{done(wanted)}, which is under way: `{copyable(f'mysql show {name}', namespace)}`" if not is_same else done(wanted))
-        return
-    await _finish(client, instance, told if not is_same else None, how.timeout_s, done, lacking)
+    if how.timeout_s is not None:
+        await _finish(client, begun, how.timeout_s, done, lacking)
+    elif told is not None:
+        click.echo(f"{done(wanted)}, which is under way: `{copyable(f'mysql show {name}', namespace)}`")
+    else:
+        click.echo(done(wanted))
+
+
+def _announced(instance: Object, wanted: Object) -> "Impact | None":
+    """Tells what the change will do; None where there is none."""
+    from pilothouse.platform.databases.mysql.impact import impact
+
+    if wanted["spec"] == instance["spec"]:
+        output.note(f"{meta.name(instance)} is as asked for already; nothing has changed")
+        return None
+    told = impact(instance, wanted)
+    for line in report.announced(told):
+        output.note(f"  {line}")
+    return told
 
 
 def refuse_faulty(wanted: Object) -> None:
@@ -91,14 +110,28 @@ def refuse_faulty(wanted: Object) -> None:
         raise click.ClickException("; ".join(found))
 
 
-async def _finish(client: "Client", before: Object, told: Any, timeout_s: float, done: Done, lacking: Callable[[Object], str]) -> None:
+async def _finish(client: "Client", change: Begun, timeout_s: float, done: Done, lacking: Callable[[Object], str]) -> None:
     from pilothouse.cli.mysql.following import Following
 
     begun = time.monotonic()
-    following = Following(client, meta.name(before), meta.namespace(before))
+    following = Following(client, meta.name(change.before), meta.namespace(change.before))
     after = await following.until(lacking, timeout_s)
-    if told is not None:
-        for line in report.happened(told, before, after, following.unready_s):
+    if change.told is not None:
+        restarted = standing.restarted(change.servers, await _servers(client, after))
+        for line in report.happened(change.told, change.before, after, restarted, following.unready_s):
             output.note(f"  {line}")
     output.note(output.good(f"done after {time.monotonic() - begun:.1f} s"))
     click.echo(done(after))
+
+
+async def _servers(client: "Client", instance: Object) -> standing.Servers:
+    """By the operator alone for a user who may not see pods."""
+    from pilothouse.cli.why.kinds.reading import INSTANCE_LABEL
+    from pilothouse.model.errors import Forbidden
+    from pilothouse.model.kinds import PODS
+
+    try:
+        found = await client.list_all(PODS, meta.namespace(instance), label_selector=f"{INSTANCE_LABEL}={meta.name(instance)}")
+    except Forbidden:
+        return standing.servers(instance, ())
+    return standing.servers(instance, found.items)

@@ -27,7 +27,7 @@ KEEP = 'umask 077; cat >"$1"'
 TALK = 'exec 3<"$1"; rm -f "$1"; shift; program=$1; shift; exec "$program" --defaults-file=/dev/fd/3 "$@"'
 """$1: that file; then the program and its arguments."""
 SERVER_FILE = "/run/database/my.cnf"
-"""Of the server, with the way to its socket."""
+"""Of the server, with the way to its socket. There the container's user is known to be the administrator, without a password."""
 
 
 @click.command()
@@ -38,7 +38,7 @@ SERVER_FILE = "/run/database/my.cnf"
 @click.option("--member", metavar="MEMBER", shell_complete=completing.members, help="Talk to this member (default: the primary).")
 @click.option("--user", metavar="USER", shell_complete=completing.users, help="Sign in as this account (default: the instance's own).")
 @click.option("--database", metavar="DATABASE", shell_complete=completing.databases, help="Use this database (default: the first one).")
-@click.option("--root", is_flag=True, help="Sign in as root, over the socket that only the member itself has.")
+@click.option("--root", is_flag=True, help="Sign in as the server's administrator, over the socket that the member alone has.")
 @pass_session
 def connect(
     session: Session,
@@ -81,7 +81,7 @@ async def _prepare(
         pod = chosen(instance, member, read=read)
         program = "mysql" if instance["spec"].get("flavour") == "mysql" else "mariadb"
         if root:
-            return pod, [program, f"--defaults-file={SERVER_FILE}", "--user=root", *([f"--database={database}"] if database else [])]
+            return pod, [program, f"--defaults-file={SERVER_FILE}", *([f"--database={database}"] if database else [])]
         signed = await account(client, instance, user)
         file = f"/run/database/client-{secrets.token_hex(8)}.cnf"
         text = options(signed["username"], signed["password"], database or signed["database"], program)
@@ -129,7 +129,7 @@ def options(user: str, password: str, database: str, program: str) -> str:
     tls = ["ssl-mode=VERIFY_CA"] if program == "mysql" else ["ssl", "disable-ssl-verify-server-cert"]
     lines = ["[client]", "protocol=tcp", "host=127.0.0.1", "port=3306", "ssl-ca=/tls/ca.crt", *tls]
     lines += [f"user={quoted(user)}", f"password={quoted(password)}"]
-    return "\n".join([*lines, f"[{program}]", *([f"database={quoted(database)}"] if database else []), ""])
+    return "\n".join([*lines, "[mysql]", *([f"database={quoted(database)}"] if database else []), ""])
 
 
 def quoted(text: str) -> str:

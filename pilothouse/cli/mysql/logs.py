@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
 LINES = 200
-SLOW_LOG = "/data/mysql/slow.log"
+SLOW_LOG = "/data/log/slow.log"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ FETCH = (
     "trusted = ssl.create_default_context(cafile='/tls/ca.crt')\n"
     "trusted.check_hostname = False\n"
     "opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted))\n"
-    "sys.stdout.write(opener.open('https://127.0.0.1:8443/metrics', timeout=10).read().decode())\n"
+    "try:\n"
+    "    sys.stdout.write(opener.open('https://127.0.0.1:8443/metrics', timeout=10).read().decode())\n"
+    "except OSError as error:\n"
+    "    sys.exit(f'its agent gives no metrics: {error}')\n"
 )
 """Run beside the agent, which answers there without a certificate of the client's."""
 TEXTS = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}

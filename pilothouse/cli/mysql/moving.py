@@ -99,7 +99,7 @@ async def _switchover(session: Session, name: str, to: str | None, namespace: st
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
         target = target_of(instance, to)
-        await change.carry_out(client, instance, _asked(target), how, partial(moved, instance))
+        await change.carry_out(client, instance, _asked(target), how, partial(moved, instance), standing.unmoved)
 
 
 async def _failover(session: Session, name: str, to: str | None, namespace: str, force: bool, how: change.How) -> None:
@@ -111,7 +111,7 @@ async def _failover(session: Session, name: str, to: str | None, namespace: str,
         refuse_needless(instance)
         if not how.dry_run:
             asking.confirm(f"Give up on {standing.status(instance).get('primary') or 'the primary'}? {at_stake(instance)}.", yes=force)
-        await change.carry_out(client, instance, _asked(target, force=True), how, partial(moved, instance))
+        await change.carry_out(client, instance, _asked(target, force=True), how, partial(moved, instance), standing.unmoved)
 
 
 def _asked(target: str, *, force: bool = False) -> Object:

@@ -1,6 +1,6 @@
 """What a change is announced to do, and what it has done, in lines for people (pure)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pilothouse.cli.mysql import standing
 from pilothouse.model.json import Object
@@ -21,11 +21,12 @@ def seconds(value: float | None) -> str:
     return f"up to {value:g} s" if value else "0 s"
 
 
-def happened(impact: Impact, before: Object, after: Object, unready_s: float) -> Iterator[str]:
+def happened(impact: Impact, before: Object, after: Object, restarted: Sequence[str], unready_s: float) -> Iterator[str]:
     """Restarts and seconds beside those that were announced. unready_s: how long the instance was seen not to be ready."""
-    restarted = standing.restarted(before, after)
     told = ", ".join(impact.restarts) or "none"
     yield f"restarts: {', '.join(restarted) or 'none'} (announced: {told})"
+    if before["spec"].get("suspended") or after["spec"].get("suspended"):
+        return
     yield f"read-only: {_measured(before, after, unready_s)} (announced: {seconds(impact.read_only_seconds)})"
 
 

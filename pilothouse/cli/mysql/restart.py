@@ -1,12 +1,13 @@
 """`ph mysql restart` and `rotate`: servers started anew one by one, passwords made anew."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.mysql import change, completing, values
+from pilothouse.cli.mysql import change, completing, standing, values
 from pilothouse.cli.session import Session, connected, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -36,7 +37,15 @@ async def _restart(session: Session, name: str, namespace: str, how: change.How)
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
         require_running(instance)
-        await change.carry_out(client, instance, {"restartedAt": _now()}, how, lambda found: f"{name} has been restarted")
+        await change.carry_out(client, instance, {"restartedAt": _now()}, how, partial(_restarted, name), standing.unrestarted)
+
+
+def _restarted(name: str, instance: Object) -> str:
+    return f"{name} is {'to be ' if standing.unrestarted(instance) else ''}restarted"
+
+
+def _rotated(name: str, instance: Object) -> str:
+    return f"{name} {'is to have' if standing.unrotated(instance) else 'has'} new passwords"
 
 
 def _now() -> str:
@@ -68,7 +77,7 @@ async def _rotate(session: Session, name: str, user: str | None, namespace: str,
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
         if user is None:
-            await change.carry_out(client, instance, {"rotatedAt": _now()}, how, lambda found: f"{name} has new passwords")
+            await change.carry_out(client, instance, {"rotatedAt": _now()}, how, partial(_rotated, name), standing.unrotated)
         else:
             await _rotate_user(client, instance, user, how)
 

@@ -106,7 +106,7 @@ def _row(member: Object) -> list[object]:
 
 
 def _problem(member: Object) -> str:
-    found = [member.get("message") or member.get("state") or ""]
+    found = [member.get("message") or ("" if member.get("ready") else member.get("state")) or ""]
     if member.get("errant"):
         found.append(f"has transactions that the primary has not: {member['errant']}")
     if waiting := member.get("pendingRestart"):

@@ -1,6 +1,6 @@
 """How an instance stands: whether it is as its spec asks for, what it lacks, whether that ends without the user (pure)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -8,7 +8,7 @@ from pilothouse.model.quantity import QuantityError, parse
 
 ON_ITS_WAY = frozenset(
     (
-        *("Changing", "Creating", "FailingOver", "Resizing", "Restarting", "Restoring", "Resuming", "Scaling", "Seeding"),
+        *("Changing", "Creating", "FailingOver", "MakingImage", "Resizing", "Restarting", "Restoring", "Resuming", "Scaling", "Seeding"),
         *("Starting", "Suspended", "Suspending", "Switching", "Upgrading"),
     )
 )
@@ -72,11 +72,7 @@ def _lacking(instance: Object) -> Iterator[str]:
     if (ready := said.get("readyReplicas", 0)) != spec.get("replicas", 1):
         yield f"{ready} of {spec.get('replicas', 1)} members are ready"
     yield from _resources(instance)
-    for key in ("restartedAt", "rotatedAt"):
-        if spec.get(key) and said.get(key) != spec[key]:
-            yield sentence(instance) or ("members are started anew" if key == "restartedAt" else "passwords are being changed")
     yield from _versions(instance)
-    yield from _move(instance)
     if phase(instance) != "Online":
         yield trouble(instance) or f"it is {phase(instance).lower()}"
 
@@ -109,15 +105,45 @@ def is_version(full: str, wanted: str) -> bool:
     return full == wanted or full.startswith((f"{wanted}.", f"{wanted}-"))
 
 
-def _move(instance: Object) -> Iterator[str]:
+def unmoved(instance: Object) -> str:
+    """What is lacking once a switchover was asked for."""
     asked, said = instance["spec"].get("switchover") or {}, status(instance)
     move = said.get("move") or {}
-    if asked and ((said.get("switchedAt") or "") < asked["at"] or (move.get("startedAt") and not move.get("finishedAt"))):
-        yield trouble(instance) or move.get("message") or "another member is becoming the primary"
+    if (said.get("switchedAt") or "") < asked.get("at", "") or (move.get("startedAt") and not move.get("finishedAt")):
+        return trouble(instance) or move.get("message") or "another member is becoming the primary"
+    return lacking(instance)
 
 
-def restarted(before: Object, after: Object) -> list[str]:
-    """The members whose server was started between the two, those that are new left out."""
-    was = {each["name"]: each.get("startedAt") for each in status(before).get("members") or ()}
-    is_ = {each["name"]: each.get("startedAt") for each in status(after).get("members") or ()}
-    return sorted(name for name, at in is_.items() if at and was.get(name) and was[name] != at)
+def unrestarted(instance: Object) -> str:
+    """What is lacking once a restart was asked for."""
+    return lacking(instance) or ("members are started anew" if _lags(instance, "restartedAt") else "")
+
+
+def unrotated(instance: Object) -> str:
+    """What is lacking once new passwords were asked for."""
+    return lacking(instance) or ("passwords are being changed" if _lags(instance, "rotatedAt") else "")
+
+
+def _lags(instance: Object, key: str) -> bool:
+    return bool(status(instance).get(key) != instance["spec"].get(key))
+
+
+Servers = Mapping[str, tuple[str, ...]]
+"""Member -> what is another one when its server has been started anew."""
+
+
+def servers(instance: Object, pods: Iterable[Object]) -> Servers:
+    """pods: of the members, as far as they may be seen. A server that starts anew in its container is seen by the operator alone."""
+    running = () if instance["spec"].get("suspended") else status(instance).get("members") or ()
+    own = {meta.name(pod): _containers(pod) for pod in pods}
+    return {each["name"]: (each.get("startedAt") or "", *own.get(each["name"], ())) for each in running}
+
+
+def _containers(pod: Object) -> tuple[str, ...]:
+    found = (pod.get("status") or {}).get("containerStatuses") or ()
+    return (meta.uid(pod), *(f"{each['name']} {each.get('restartCount', 0)}" for each in found if each["name"] == "database"))
+
+
+def restarted(before: Servers, after: Servers) -> list[str]:
+    """The members whose server was started between the two; those that have come or gone are left out."""
+    return sorted(name for name in before.keys() & after.keys() if before[name] != after[name])

@@ -210,12 +210,13 @@ def secret_of(user: Object) -> str:
 
 def wanted(instance: str, user: str, namespace: str, options: dict[str, Any]) -> Object:
     grants = [{"privileges": options["grant"], "on": place(options["on"])}] if options["grant"] else []
-    given = {"grants": grants, "maxConnections": options["max_connections"], "secret": options["secret"]}
+    name = object_name(instance, user)
+    given = {"grants": grants, "maxConnections": options["max_connections"], "secret": options["secret"] or name}
     spec = {"instance": instance, "name": user, **{key: value for key, value in given.items() if value}}
     return {
         "apiVersion": "databases.pilothouse.dev/v1",
         "kind": "MySQLUser",
-        "metadata": {"name": object_name(instance, user), "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     }
 

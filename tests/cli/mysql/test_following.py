@@ -101,3 +101,22 @@ def test_what_is_lacking_is_said_by_name() -> None:
 )
 def test_a_version_is_asked_for_by_its_beginning(full: str, wanted: str, is_it: bool) -> None:
     assert standing.is_version(full, wanted) is is_it
+
+
+def test_servers_that_were_started_anew_are_known_by_their_pods_or_by_the_operator() -> None:
+    def pod(uid: str, restarts: int = 0) -> Object:
+        status = {"containerStatuses": [{"name": "database", "restartCount": restarts}, {"name": "agent", "restartCount": 5}]}
+        return {"metadata": {"name": "orders-0", "uid": uid}, "status": status}
+
+    def instance(at: str = "", **spec: object) -> Object:
+        return {"spec": spec, "status": {"members": [{"name": "orders-0", "startedAt": at}]}}
+
+    before = standing.servers(instance(), [pod("a")])
+    assert standing.restarted(before, standing.servers(instance(), [pod("a")])) == []
+    for after in (
+        standing.servers(instance(), [pod("b")]),
+        standing.servers(instance(), [pod("a", 1)]),
+        standing.servers(instance("x"), [pod("a")]),
+    ):
+        assert standing.restarted(before, after) == ["orders-0"]
+    assert standing.restarted(standing.servers(instance(suspended=True), []), before) == []
