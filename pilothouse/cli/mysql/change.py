@@ -1,7 +1,7 @@
 """The way of every command that changes an instance: announce what it does, write it, wait, say what has happened."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,20 +66,30 @@ class Begun:
 
 
 async def carry_out(
-    client: "Client", instance: Object, spec: Object, how: How, done: Done, lacking: Callable[[Object], str] = standing.lacking
+    client: "Client",
+    instance: Object,
+    spec: Object,
+    how: How,
+    done: Done,
+    lacking: Callable[[Object], str] = standing.lacking,
+    annotations: Mapping[str, str] | None = None,
 ) -> None:
-    """spec: what of the spec becomes otherwise (a merge patch). lacking: what is waited for. Prints to standard output what `done` says."""
+    """spec: what of the spec becomes otherwise (a merge patch), with the annotations. lacking: what is waited for.
+
+    Prints to standard output what `done` says.
+    """
     from pilothouse.platform.databases.resource import MYSQLS
 
     name, namespace = meta.name(instance), meta.namespace(instance)
-    wanted = await client.patch(MYSQLS, name, {"spec": spec}, namespace=namespace, dry_run=True)
+    patch = {"spec": spec, "metadata": {"annotations": dict(annotations or {})}}
+    wanted = await client.patch(MYSQLS, name, patch, namespace=namespace, dry_run=True)
     refuse_faulty(wanted)
     told = _announced(instance, wanted)
     if how.dry_run:
         return
     begun = Begun(instance, told, await _servers(client, instance))
     if told is not None:
-        wanted = await client.patch(MYSQLS, name, {"spec": spec}, namespace=namespace)
+        wanted = await client.patch(MYSQLS, name, patch, namespace=namespace)
     if how.timeout_s is not None:
         await _finish(client, begun, how.timeout_s, done, lacking)
     elif told is not None:
@@ -103,10 +113,10 @@ def _announced(instance: Object, wanted: Object) -> "Impact | None":
 
 def refuse_faulty(wanted: Object) -> None:
     """Raises ClickException for a spec that the API server takes and the operator would refuse."""
-    from pilothouse.platform.databases.mysql.parameters.check import faults
+    from pilothouse.platform.databases.mysql.check import faults
+    from pilothouse.platform.databases.mysql.types import MySQLSpec
 
-    spec = wanted["spec"]
-    if found := faults(spec.get("flavour", "mariadb"), spec.get("parameters") or {}):
+    if found := faults(wanted, MySQLSpec.model_validate(wanted["spec"])):
         raise click.ClickException("; ".join(found))
 
 
@@ -126,12 +136,12 @@ async def _finish(client: "Client", change: Begun, timeout_s: float, done: Done,
 
 async def _servers(client: "Client", instance: Object) -> standing.Servers:
     """By the operator alone for a user who may not see pods."""
-    from pilothouse.cli.why.kinds.reading import INSTANCE_LABEL
     from pilothouse.model.errors import Forbidden
     from pilothouse.model.kinds import PODS
+    from pilothouse.platform.databases.mysql.labels import INSTANCE
 
     try:
-        found = await client.list_all(PODS, meta.namespace(instance), label_selector=f"{INSTANCE_LABEL}={meta.name(instance)}")
+        found = await client.list_all(PODS, meta.namespace(instance), label_selector=f"{INSTANCE}={meta.name(instance)}")
     except Forbidden:
         return standing.servers(instance, ())
     return standing.servers(instance, found.items)

@@ -35,18 +35,13 @@ def upgrade(
 async def _upgrade(session: Session, name: str, version: str | None, namespace: str, how: change.How) -> None:
     """version: None for the one before."""
     from pilothouse.cli.mysql.lookup import find_instance
-    from pilothouse.platform.databases.resource import MYSQLS
 
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
+        has = standing.status(instance).get("version") or ""
         wanted = version or before(instance)
-        if version is not None:
-            refuse_older(instance, version)
-        has = standing.status(instance).get("version")
-        if not how.dry_run and has and not standing.is_version(has, wanted):
-            note = {"metadata": {"annotations": {BEFORE: bare(has)}}}
-            instance = await client.patch(MYSQLS, name, note, namespace=namespace)
-        await change.carry_out(client, instance, {"version": wanted}, how, runs)
+        noted = {BEFORE: bare(has)} if has and not standing.is_version(has, wanted) else {}
+        await change.carry_out(client, instance, {"version": wanted}, how, runs, annotations=noted)
 
 
 def before(instance: Object) -> str:
@@ -55,20 +50,6 @@ def before(instance: Object) -> str:
     if not found:
         raise click.ClickException(f"no version of {meta.name(instance)} before this one is known: name it with --version")
     return found
-
-
-def refuse_older(instance: Object, version: str) -> None:
-    """Raises ClickException for a version of an older series: the data of the newer one is not read by it."""
-    has = bare(standing.status(instance).get("version") or "")
-    if has and _series(version) < _series(has):
-        name = meta.name(instance)
-        way = f"restore a logical backup into a new instance: `ph mysql create {name}-old --version {version} --from BACKUP`"
-        raise click.ClickException(f"{name} runs {has}, and {version} cannot read what that has written; {way}")
-
-
-def _series(version: str) -> tuple[int, ...]:
-    """10.11 of 10.11.18: within it, servers read each other's data."""
-    return tuple(int(part) for part in version.split(".")[:2])
 
 
 def bare(version: str) -> str:

@@ -181,7 +181,7 @@ async def test_another_version_and_the_one_before(tmp_path: Path) -> None:
         there.plays[MYSQLS] = lambda instance: _running(instance, instance["spec"].get("version") or "10.11.18")
         await there.instance()
         assert "no version of orders before this one is known" in await there.refused("upgrade", "orders", "--undo")
-        assert "cannot read what that has written" in await there.refused("upgrade", "orders", "--version", "10.6")
+        assert "whose files it cannot read" in await there.refused("upgrade", "orders", "--version", "10.6")
         assert await there.mysql("upgrade", "orders", "--version", "10.11.19") == "orders runs 10.11.19\n"
         assert await there.mysql("upgrade", "orders", "--undo") == "orders runs 10.11.18\n"
 

@@ -19,9 +19,9 @@ from pilothouse.model.load_balancers import (
 from pilothouse.model.resource import Resource
 from pilothouse.model.selector import SelectorError, from_label_selector
 from pilothouse.model.volumes import claim_names
+from pilothouse.platform.databases.mysql.labels import INSTANCE
 from pilothouse.platform.databases.resource import MYSQLS
 
-INSTANCE_LABEL = "databases.pilothouse.dev/instance"
 Read = Callable[[Reader, str, str], Awaitable[Parts]]
 """(reader, name, namespace)."""
 
@@ -108,7 +108,7 @@ async def _instance(reader: Reader, name: str, namespace: str) -> Parts:
     found = await reader.get_or_none(MYSQLS, name, namespace)
     if found is None:
         return {"workload": None}
-    pods = (await reader.list_all(kinds.PODS, namespace, label_selector=f"{INSTANCE_LABEL}={name}")).items
+    pods = (await reader.list_all(kinds.PODS, namespace, label_selector=f"{INSTANCE}={name}")).items
     return {"workload": found, "pods": [pod for pod in pods if (meta.controller_of(pod) or {}).get("kind") == "StatefulSet"]}
 
 
