@@ -10,7 +10,7 @@ USER_ID = 999
 """Of the user and of the group `mysql`, as in the public images: a volume goes from one to the other without a change."""
 _SERVER = ("mariadb-server-core", "mariadb-client", "mariadb-backup", "tzdata")
 """Of the package mariadb-server, which brings 185 MB more, are only the plugins missing."""
-_PROGRAMS = ("python3", "python3-cryptography", "python3-pymysql", "openssl", "zstd", "ca-certificates")
+_AGENT = ("python3", "python3-cryptography", "python3-pymysql", "openssl", "zstd", "ca-certificates")
 _LEFT_OUT = (
     "/usr/lib/*/perl/5*",
     "/usr/share/perl/5*",
@@ -28,7 +28,7 @@ MARIADB = Program(
     package="mariadb-server-core",
     series={"bookworm": "10.11", "trixie": "11.8", "noble": "10.11"},
     recipe=Recipe(
-        packages=(*_SERVER, *_PROGRAMS),
+        packages=(*_SERVER, *_AGENT),
         hooks=(
             f'chroot "$1" groupadd --gid {USER_ID} mysql',
             f'chroot "$1" useradd --uid {USER_ID} --gid mysql --no-create-home --home-dir /var/lib/mysql --shell /usr/sbin/nologin mysql',
