@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from pilothouse.aio import meters
 from pilothouse.client.crds import CustomType
@@ -37,6 +38,8 @@ from pilothouse.engine.node.stats.exposition import cadvisor, resource, volumes
 from pilothouse.engine.node.view import PROBES, own_families
 from pilothouse.model.json import Object
 from pilothouse.model.schema import Catalog
+from pilothouse.platform.databases.inside.agent.metrics.catalogue import METRICS as DATABASE_METRICS
+from pilothouse.platform.databases.mysql.monitoring.rules import text as rules_text
 
 _BLOCK = re.compile(r"(<!-- generated: ([\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -268,6 +271,18 @@ def node_metrics() -> str:
     return table(["metric", "page", "type", "meaning"], rows)
 
 
+def database_metrics() -> str:
+    """What a member of a database declares."""
+    rows = [[f"`{each.name}`", each.kind, each.help[:1].lower() + each.help[1:].rstrip(".")] for each in DATABASE_METRICS]
+    return table(["metric", "type", "meaning"], rows)
+
+
+def database_alerts() -> str:
+    rules = [rule for group in yaml.safe_load(rules_text())["groups"] for rule in group["rules"]]
+    rows = [[f"`{rule['alert']}`", rule["labels"]["severity"], f"`{rule['expr']}`", rule.get("for", "")] for rule in rules]
+    return table(["alert", "severity", "when", "for"], rows)
+
+
 def _of_parts() -> dict[str, tuple[str, str]]:
     """Type and meaning of the figures of the DNS server and of the service proxy."""
     import_module("pilothouse.network.dns.metrics")
@@ -283,6 +298,7 @@ METERED = (
         "pilothouse.client.controller",
         "pilothouse.engine.node.work.worker",
         "pilothouse.network.service.metrics",
+        "pilothouse.platform.databases.mysql.monitoring.meters",
     ),
     *("pilothouse.engine.apiserver.audit.log", "pilothouse.engine.apiserver.audit.record"),
 )
@@ -363,6 +379,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "home layout": home_layout,
     "metrics": metrics,
     "node metrics": node_metrics,
+    "database metrics": database_metrics,
+    "database alerts": database_alerts,
 }
 
 

@@ -67,7 +67,7 @@ def _restore(spec: MySQLSpec) -> Iterator[str]:
 
 
 def _clients(spec: MySQLSpec) -> Iterator[str]:
-    for client in spec.access.clients:
+    for client in (*spec.access.clients, *spec.access.metrics):
         if client.cidr is not None and (client.labels or client.namespace):
             yield f"a client has the cidr {client.cidr} and labels or a namespace: write two clients"
         if client.cidr is not None and not _is_cidr(client.cidr):

@@ -19,6 +19,7 @@ from pilothouse.platform.databases.mysql.cache import OWNED, Cache, instance_key
 from pilothouse.platform.databases.mysql.conditions import Picture
 from pilothouse.platform.databases.mysql.images import Ensure, Images
 from pilothouse.platform.databases.mysql.lifecycle import Stage
+from pilothouse.platform.databases.mysql.monitoring import meters
 from pilothouse.platform.databases.mysql.objects import secrets
 from pilothouse.platform.databases.mysql.objects.policy import policy
 from pilothouse.platform.databases.mysql.objects.secrets import Known
@@ -73,6 +74,8 @@ class InstanceController:
         self.controller.watches(self.bindings, _bound_keys)
         self.nodes.on_change(self._node_changed)
         accounts.on_change(again)
+        backups = informers.of(BACKUPS)
+        meters.read(lambda: (self.cache.instances.items(), backups.items()))
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         try:

@@ -38,6 +38,9 @@ class Client(Model):
 
 class Access(Model):
     clients: list[Client] = Field(default_factory=list, max_length=100, description="Who may connect beside bound apps.")
+    metrics: list[Client] = Field(
+        default_factory=list, max_length=100, description="Who may read the members' metrics, such as Prometheus."
+    )
 
 
 class Keep(Model):

@@ -39,6 +39,16 @@ def test_named_clients_reach_sql_and_no_agent() -> None:
     assert found[8443] == INSIDE
 
 
+def test_whoever_may_read_metrics_reaches_the_agents_and_no_sql() -> None:
+    metrics = [{"namespace": "monitoring", "labels": {"app.kubernetes.io/name": "prometheus"}}]
+    found = sources(ORDERS | {"spec": {"access": {"metrics": metrics}}})
+    peer = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+    }
+    assert (found[3306], found[8443]) == (INSIDE, [*INSIDE, peer])
+
+
 def test_the_platform_reaches_the_agents_and_no_sql() -> None:
     found = sources(ORDERS, platform=("10.0.0.2/32",))
     assert (found[3306], found[8443][2:]) == (INSIDE, [{"ipBlock": {"cidr": "10.0.0.2/32"}}])

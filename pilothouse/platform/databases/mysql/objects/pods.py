@@ -18,6 +18,13 @@ USER = 999
 GRACE_S = 120
 """For a clean stop: a large buffer pool is written to disk."""
 DATABASE, AGENT = "database", "agent"
+SCRAPED = {
+    "prometheus.io/scrape": "true",
+    "prometheus.io/scheme": "https",
+    "prometheus.io/port": str(names.AGENT_PORT),
+    "prometheus.io/path": "/metrics",
+}
+"""Annotations by which configurations of Prometheus that look for pods commonly find them."""
 _AGENT_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
 _LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
@@ -35,7 +42,7 @@ def template(instance: Object, spec: MySQLSpec, server: Server) -> Object:
     name = meta.name(instance)
     restarted = {labels.RESTARTED: spec.restarted_at} if spec.restarted_at else {}
     return {
-        "metadata": {"labels": labels.labels(name), "annotations": {labels.STATE: state(spec, server), **restarted}},
+        "metadata": {"labels": labels.labels(name), "annotations": {**SCRAPED, labels.STATE: state(spec, server), **restarted}},
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,

@@ -1,7 +1,8 @@
 """Who may connect to the members of an instance: a NetworkPolicy (pure).
 
 SQL: the pods of bound apps, whatever process of the app they are of, named clients, members, and Jobs that work for the instance. The
-agents: the platform, members and Jobs. Nobody else, in the namespace or elsewhere.
+agents: the platform, members, Jobs, and whoever may read metrics, who gets nothing else of an agent without a certificate. Nobody else, in
+the namespace or elsewhere.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,8 @@ def policy(instance: Object, bindings: Sequence[Object], platform: Sequence[str]
     """bindings: of the instance's namespace. platform: addresses, in CIDR notation, from which the operator speaks to the agents."""
     name = meta.name(instance)
     inside = [_pods(labels.selector(name)), _pods({labels.JOB: name})]
-    clients = (instance["spec"].get("access") or {}).get("clients") or ()
-    sql = [*inside, *_apps(bound_apps(instance, bindings)), *(peer for each in clients for peer in _client(each))]
+    sql = [*inside, *_apps(bound_apps(instance, bindings)), *_named(instance, "clients")]
+    agents = [*inside, *({"ipBlock": {"cidr": each}} for each in platform), *_named(instance, "metrics")]
     return {
         "apiVersion": kinds.NETWORKPOLICIES.api_version,
         "kind": kinds.NETWORKPOLICIES.kind,
@@ -31,7 +32,7 @@ def policy(instance: Object, bindings: Sequence[Object], platform: Sequence[str]
             "policyTypes": ["Ingress"],
             "ingress": [
                 {"from": sql, "ports": [_port(names.PORT)]},
-                {"from": [*inside, *({"ipBlock": {"cidr": each}} for each in platform)], "ports": [_port(names.AGENT_PORT)]},
+                {"from": agents, "ports": [_port(names.AGENT_PORT)]},
             ],
         },
     }
@@ -48,6 +49,11 @@ def _apps(apps: Sequence[str]) -> Iterator[Object]:
     if apps:
         for label in (APP, PROCESS_OF):
             yield {"podSelector": {"matchExpressions": [{"key": label, "operator": "In", "values": list(apps)}]}}
+
+
+def _named(instance: Object, access: str) -> Iterator[Object]:
+    for each in (instance["spec"].get("access") or {}).get(access) or ():
+        yield from _client(each)
 
 
 def _client(client: Object) -> Iterator[Object]:

@@ -228,7 +228,7 @@ UNTRUNCATED = Metric(
 )
 VOLUME_SIZE = Metric("pilothouse_mysql_volume_size_bytes", GAUGE, "Bytes of the member's volume.")
 VOLUME_FREE = Metric("pilothouse_mysql_volume_free_bytes", GAUGE, "Bytes of it that are free.")
-AGENT_CPU = Metric("process_cpu_seconds_total", COUNTER, "CPU seconds that the agent has taken.")
+AGENT_CPU = Metric("process_cpu_seconds_total", COUNTER, "Seconds of CPU that the agent has taken.")
 AGENT_MEMORY = Metric("process_resident_memory_bytes", GAUGE, "Bytes of memory that the agent has.")
 
 ALWAYS = (
