@@ -1,4 +1,14 @@
-from pilothouse.cli.mysql.metrics import rows, samples
+import http.client
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from pilothouse.cli.main import ph
+from pilothouse.cli.mysql.figures import Measured, rows
+from pilothouse.cli.mysql.samples import Sample, document, samples
+from pilothouse.platform.databases.mysql.monitoring.rules import text as rules_text
+from tests.platform.databases.lab import Lab, Member
 
 TEXT = """# HELP mysql_up Whether it answers.
 # TYPE mysql_up gauge
@@ -14,18 +24,70 @@ broken
 def test_samples_are_read_with_their_labels_and_without_buckets() -> None:
     found = list(samples(TEXT))
     assert [(each.name, each.labels) for each in found] == [
-        ("mysql_up", ""),
-        ("disk_free_bytes", 'member=a,path=/da\\"ta'),
-        ("latency_seconds_sum", ""),
-        ("odd", ""),
+        ("mysql_up", {}),
+        ("disk_free_bytes", {"member": "a", "path": '/da\\"ta'}),
+        ("latency_seconds_sum", {}),
+        ("odd", {}),
     ]
+    assert document(found[-1]) == {"name": "odd", "labels": {}, "value": "NaN"}
 
 
-def test_members_stand_side_by_side_and_what_one_has_not_is_left_empty() -> None:
-    shown = list(rows([list(samples(TEXT)), list(samples("mysql_up 0\n"))]))
-    assert shown == [
-        ["mysql_up", "1", "0"],
-        ['disk_free_bytes{member=a,path=/da\\"ta}', "3Gi", ""],
-        ["latency_seconds_sum", "0.1235", ""],
-        ["odd", "NaN", ""],
-    ]
+def of(**figures: float) -> list[Sample]:
+    common = {"namespace": "default", "mysql": "orders", "member": "orders-0"}
+    at = {"pilothouse_mysql_measured_timestamp_seconds": figures.pop("at", 0.0)}
+    return [Sample(name, common, float(value)) for name, value in {**figures, **at}.items()]
+
+
+def table(measured: Measured) -> dict[str, str]:
+    return {title.strip(): shown for title, shown in rows([measured])}
+
+
+def test_rates_are_of_the_time_between_two_answers() -> None:
+    first = of(at=100.0, mysql_global_status_questions=1000, mysql_global_status_query_time=5.0)
+    last = of(at=102.5, mysql_global_status_questions=1500, mysql_global_status_query_time=6.0)
+    shown = table(Measured.of(first, last))
+    assert (shown["statements/s"], shown["mean time"]) == ("200", "2 ms")
+
+
+def test_a_server_that_was_started_between_has_no_rates() -> None:
+    shown = table(Measured.of(of(at=1.0, mysql_global_status_questions=900), of(at=3.0, mysql_global_status_questions=7)))
+    assert shown["statements/s"] == "-"
+
+
+def test_a_member_without_a_server_says_so() -> None:
+    down = of(mysql_up=0, pilothouse_mysql_volume_free_bytes=3 * 2**30, pilothouse_mysql_volume_size_bytes=4 * 2**30)
+    shown = table(Measured.of(down, down))
+    assert (shown["up for"], shown["lag"], shown["volume free"]) == ("does not answer", "-", "3Gi of 4Gi (75%)")
+
+
+@pytest.mark.parametrize("arguments", [[], ["orders", "--rules"]])
+def test_rules_are_of_no_instance(arguments: list[str]) -> None:
+    done = CliRunner().invoke(ph, ["mysql", "metrics", *arguments])
+    assert done.exit_code == 2
+    assert "name an instance, or --rules" in done.output
+
+
+def test_rules_need_no_cluster() -> None:
+    done = CliRunner().invoke(ph, ["mysql", "metrics", "--rules"])
+    assert (done.exit_code, done.output) == (0, rules_text())
+
+
+@pytest.fixture
+def member() -> Iterator[Member]:
+    lab = Lab(1)
+    lab.start()
+    lab[0].applied(seed={"kind": "empty", "id": "1"})
+    yield lab[0]
+    lab.close()
+
+
+def test_every_figure_is_there_of_a_real_primary(member: Member) -> None:
+    connection = http.client.HTTPSConnection("127.0.0.1", member.port, timeout=10, context=member._context(None))
+    connection.request("GET", "/metrics")
+    found = list(samples(connection.getresponse().read().decode()))
+    connection.close()
+    later = [each._replace(value=each.value + 2) if each.name.endswith("measured_timestamp_seconds") else each for each in found]
+    shown = table(Measured.of(found, later))
+    assert shown["role"] == "primary"
+    empty = {title for title, each in shown.items() if each == "-"}
+    assert empty == {"lag", "acknowledging", "mean time"}

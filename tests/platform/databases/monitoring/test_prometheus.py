@@ -46,7 +46,12 @@ def prometheus(place: Path, lab: Lab) -> Iterator[str]:
     (place / "rules.yaml").write_text(quick_rules())
     (place / "prometheus.yaml").write_text(yaml.safe_dump(configuration(lab)))
     address = f"127.0.0.1:{_free_port()}"
-    command = ["prometheus", f"--config.file={place}/prometheus.yaml", f"--storage.tsdb.path={place}/data", f"--web.listen-address={address}"]
+    command = [
+        "prometheus",
+        f"--config.file={place}/prometheus.yaml",
+        f"--storage.tsdb.path={place}/data",
+        f"--web.listen-address={address}",
+    ]
     with (place / "log").open("wb") as log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process:
         try:
             yield f"http://{address}"

@@ -211,6 +211,7 @@ SOURCE: dict[str, Metric] = {
 
 UP = Metric("mysql_up", GAUGE, "1 where the server answers the agent.")
 SCRAPE_ERROR = Metric("mysql_exporter_last_scrape_error", GAUGE, "1 where the server did not give its figures this time, or not in time.")
+MEASURED = Metric("pilothouse_mysql_measured_timestamp_seconds", GAUGE, "When these figures were taken.")
 VERSION = Metric("mysql_version_info", GAUGE, "The server's version; always 1.")
 BINLOG_SIZE = Metric("mysql_binlog_size_bytes", GAUGE, "Bytes of the log of changes on the volume.")
 BINLOG_FILES = Metric("mysql_binlog_files", GAUGE, "Files of the log of changes.")
@@ -233,7 +234,7 @@ AGENT_MEMORY = Metric("process_resident_memory_bytes", GAUGE, "Bytes of memory t
 
 ALWAYS = (
     *(UP, SCRAPE_ERROR, ROLE, WRITABLE, TERM, APPLIED, SEQUENCE, UNANSWERED, UNTRUNCATED, VOLUME_SIZE, VOLUME_FREE),
-    *(VERSION, BINLOG_SIZE, BINLOG_FILES, BINLOG_NUMBER, AGENT_CPU, AGENT_MEMORY),
+    *(MEASURED, VERSION, BINLOG_SIZE, BINLOG_FILES, BINLOG_NUMBER, AGENT_CPU, AGENT_MEMORY),
 )
 METRICS: tuple[Metric, ...] = (*ALWAYS, *STATUS.values(), *(group.metric for group in GROUPS), *VARIABLES.values(), *SOURCE.values())
 """All of them, each once."""
