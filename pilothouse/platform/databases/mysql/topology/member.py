@@ -10,7 +10,7 @@ SILENT_S = 3.0
 """An agent that was not heard of for so long counts as away. Agents answer at least once a second."""
 
 STUCK_S = 10.0
-"""A server that runs and has not answered for so long counts as ended."""
+"""A server that is there and has not answered for so long counts as ended, be it that it hangs or is long in starting."""
 
 Role = Literal["primary", "replica", "none"]
 
@@ -69,8 +69,8 @@ class Member:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether its server runs and has not answered for long."""
-        return self.runs and float(self._of("unanswered_s", 0)) >= STUCK_S
+        """Whether its server is there and has not answered for long: agents say of one that hangs that it is starting."""
+        return self.is_heard and self._of("process", "") in ("running", "starting") and float(self._of("unanswered_s", 0)) >= STUCK_S
 
     @property
     def is_writable(self) -> bool:

@@ -1,0 +1,194 @@
+"""An instance of three members as the tests see it: what its status says, its processes on this machine, and SQL in its pods."""
+
+import json
+import os
+import signal
+import time
+from base64 import b64decode
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.rig.writers import TABLE, Plan, Written
+from tests.e2e.instance import Instance, eventually
+
+NAME = "orders"
+SERVER, AGENT = "database", "agent"
+CREATE_S = 600.0
+"""With the making of the image, which the first of a home waits for."""
+
+
+@dataclass(frozen=True)
+class Trio:
+    cluster: Instance
+    namespace: str
+
+    def create(self, replicas: int = 3) -> None:
+        self.cluster.kubectl("create", "namespace", self.namespace, check=False)
+        spec = {
+            "replicas": replicas,
+            "size": "512Mi",
+            "resources": {"cpu": "1", "memory": "384Mi"},
+            "deletionProtection": False,
+            "finalBackup": False,
+        }
+        wanted = {"apiVersion": "databases.pilothouse.dev/v1", "kind": "MySQL", "metadata": {"name": NAME}, "spec": spec}
+        self.kubectl("apply", "-f", "-", input=json.dumps(wanted))
+        self.until_well(CREATE_S)
+        self.sql(self.primary, TABLE)
+
+    # what the cluster says
+
+    def kubectl(self, *words: str, **given: Any) -> str:
+        return self.cluster.kubectl("-n", self.namespace, *words, **given).stdout
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.cluster.get("-n", self.namespace, "mysql", NAME).get("status") or {}
+        return found
+
+    @property
+    def primary(self) -> str:
+        return str(self.status.get("primary", ""))
+
+    @property
+    def replicas(self) -> list[str]:
+        status = self.status
+        return [each["name"] for each in status["members"] if each["name"] != status["primary"]]
+
+    def pod(self, member: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.cluster.get("-n", self.namespace, "pod", member)
+        return found
+
+    def until_well(self, within_s: float = 90, but: str = "") -> None:
+        """All members do their part and every acknowledged transaction is on two disks. but: who is not primary then."""
+
+        def is_well() -> bool:
+            status = self.status
+            whole = status.get("phase") == "Online" and status.get("durable") and len(status.get("acknowledging", ())) == 2
+            return bool(whole) and status["readyReplicas"] == len(status["members"]) and status["primary"] != (but or "-")
+
+        try:
+            eventually(is_well, within_s, 0.5)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{json.dumps(self.status, indent=1)}") from None
+
+    # clients
+
+    def plan(self, folder: Path, name: str = "notes", **more: Any) -> Plan:
+        """Of writers that come through the Service."""
+        secret = self.cluster.get("-n", self.namespace, "secret", NAME)["data"]
+        found = {key: _decoded(value) for key, value in secret.items()}
+        authority = folder / "ca.crt"
+        authority.write_text(found["ca.crt"])
+        service = self.cluster.get("-n", self.namespace, "service", NAME)["spec"]["clusterIP"]
+        given = {"host": service, "port": 3306, "user": found["username"], "password": found["password"], "database": found["database"]}
+        return Plan(**(given | {"authority": str(authority), "notes": str(folder / name)} | more))
+
+    def sql(self, member: str, *statements: str, check: bool = True) -> str:
+        """As the system's user, over the socket in the member's pod; what the client prints."""
+        client = ["mariadb", "--defaults-file=/run/database/my.cnf", "--batch", "--skip-column-names", "-D", NAME, "-e"]
+        return self.kubectl("exec", member, "-c", SERVER, "--", *client, "; ".join(statements), check=check).strip()
+
+    # processes
+
+    def pids(self, member: str, container: str = SERVER) -> list[int]:
+        """Of the machine, in the order of their start."""
+        statuses = self.pod(member)["status"]["containerStatuses"]
+        mark = next(each["containerID"] for each in statuses if each["name"] == container).partition("//")[2]
+        return _pids_in(mark)
+
+    def server(self, member: str) -> int:
+        found = [pid for pid in self.pids(member) if _name(pid) == "mariadbd"]
+        assert found, f"{member} has no server"
+        return found[0]
+
+    def kill_server(self, member: str) -> float:
+        """When, on the writers' clock."""
+        pid = self.server(member)
+        moment = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        return moment
+
+    def kill_agent(self, member: str) -> float:
+        pids = self.pids(member, AGENT)
+        moment = time.monotonic()
+        for pid in pids:
+            _kill(pid)
+        return moment
+
+    def kill_pod(self, member: str) -> float:
+        """Everything that runs in it at once, and the runtime's keeper of it first, so that nobody is told."""
+        (keeper,) = _keepers(self.pids(member))
+        pids = [keeper, *_below(keeper)]
+        moment = time.monotonic()
+        for pid in pids:
+            _kill(pid)
+        return moment
+
+    # what must be so at the end
+
+    def require_whole(self, plan: Plan, written: Written, within_s: float = 60) -> None:
+        """Every acknowledged row is there, no row that nobody has sent, and the members have one history."""
+        found = set(self.sql(self.primary, f"SELECT token FROM written WHERE token LIKE '{plan.tag}-%'").splitlines())
+        missing = [each.token for each in written.acknowledged if each.token not in found]
+        assert not missing, f"{len(missing)} acknowledged rows are lost, such as {missing[:5]}"
+        strange = sorted(found - {each.token for each in written.attempts})
+        assert not strange, f"{len(strange)} rows that nobody has sent, such as {strange[:5]}"
+        self.require_one_history(within_s)
+
+    def require_one_history(self, within_s: float = 60) -> None:
+        eventually(lambda: len(set(self.histories().values())) == 1, within_s, 1)
+
+    def histories(self) -> dict[str, str]:
+        """Of each member: the checksum of the rows and the transactions that it has."""
+        ask = ("CHECKSUM TABLE written", "SELECT @@gtid_binlog_pos, @@gtid_current_pos")
+        names = [each["name"] for each in self.status["members"]]
+        return {name: self.sql(name, *ask, check=False) for name in names}
+
+
+def _decoded(text: str) -> str:
+    return b64decode(text).decode()
+
+
+def _pids_in(mark: str) -> list[int]:
+    found = []
+    for group in Path("/proc").glob("[0-9]*/cgroup"):
+        with suppress(OSError):
+            if mark in group.read_text():
+                found.append(int(group.parent.name))
+    return sorted(found)
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _parent(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def _keepers(pids: list[int]) -> set[int]:
+    """The shims that these processes descend from."""
+    found = set()
+    for pid in pids:
+        while pid > 1 and not _name(pid).startswith("containerd-shim"):
+            pid = _parent(pid)
+        found.add(pid)
+    return found
+
+
+def _below(pid: int) -> list[int]:
+    everyone = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    children = [each for each in everyone if _parent(each) == pid]
+    return [*children, *(each for child in children for each in _below(child))]
