@@ -4,7 +4,10 @@ import random
 
 import pytest
 
+from pilothouse.platform.databases.mysql.topology import failover
 from pilothouse.platform.databases.mysql.topology.findings import findings
+from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.orders import orders
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
 from tests.platform.databases.topology.world import Operator, World
@@ -318,3 +321,31 @@ def _mishap(world: World) -> None:
     elif roll < 0.66:
         for each in names:
             world.kill_pod(each)
+
+
+def test_a_replica_that_is_ahead_of_what_a_dead_primary_said_last_keeps_its_data() -> None:
+    """It was the primary before; what the dead one acknowledged since it was heard last may be only there."""
+    world = started()
+    world.kill_server("orders-0")
+    world.settle()
+    world.write_some()
+    world.settle(5)
+    status, members = world.status, world.operators[0].members()
+    primary = status["primary"]
+    said = dict(members[primary].state or {})
+    world.write_some()
+    ahead = dict(world.servers["orders-0"].state())
+    ahead["replication"] = ahead["replication"] | {"io": False}
+    seen = members | {primary: Member(primary, 2.9, said), "orders-0": Member("orders-0", 0.1, ahead)}
+    told = orders(Wish.of(world.instance), Standing.of(status), seen)
+    assert status["move"]["source"] == "orders-0"
+    assert told["orders-0"].reseed == ""
+
+
+def test_a_server_that_hangs_counts_as_ended() -> None:
+    world = started()
+    members = world.operators[0].members()
+    hung = dict(members["orders-0"].state or {}) | {"process": "starting", "answers": False, "unanswered_s": 11.0}
+    standing = Standing.of(world.status)
+    assert failover.why_lost(standing, members) == ""
+    assert failover.why_lost(standing, members | {"orders-0": Member("orders-0", 0.1, hung)}) == "has a server that does not answer"

@@ -15,3 +15,8 @@ def sequence(position: str) -> int:
 def covers(position: str, other: str) -> bool:
     """Whether one who has `position` has all up to `other`, provided that their histories agree."""
     return sequence(position) >= sequence(other)
+
+
+def later(position: str, other: str) -> str:
+    """The one that goes further, provided that their histories agree; the first of equals."""
+    return position if covers(position, other) else other

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from pilothouse.platform.databases.inside.agent.gtid import later
 from pilothouse.platform.databases.inside.agent.seen import Answer
 from pilothouse.platform.databases.inside.agent.sql import Sql
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
@@ -58,7 +59,13 @@ def acknowledge(sql: Sql, is_wanted: bool) -> None:
 
 
 def adopt(sql: Sql, position: str) -> None:
-    """A copy comes without the log of its source: the new log goes on from the position of the copy, for itself and for whom it leads."""
+    """A copy comes without the log of its source: the new log goes on from the position of the copy, for itself and for whom it leads.
+
+    Of a copy of a replica the server's own note of what is applied counts, which lies in the data: mariadb-backup asks for the position
+    while the last transactions of a group are committed and not counted yet.
+    """
+    noted = str(sql.row("SELECT @@global.gtid_slave_pos AS noted")["noted"] or "")
+    position = later(position, noted)
     sql.run("RESET MASTER")
     sql.rows("SET GLOBAL gtid_binlog_state = %s", (position,))
     sql.rows("SET GLOBAL gtid_slave_pos = %s", (position,))

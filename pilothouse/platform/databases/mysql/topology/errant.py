@@ -25,8 +25,9 @@ def has_errant(standing: Standing, members: Mapping[str, Member], member: Member
 
 
 def is_behind_the_logs(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
+    """Its data are given up for that: only as long as the primary has all that it has."""
     refused = member.term == standing.term and _is_refused(standing, member) and _is_purged(member)
-    return refused and not has_errant(standing, members, member)
+    return refused and _is_working(standing, members) and not has_errant(standing, members, member)
 
 
 def _is_refused(standing: Standing, member: Member) -> bool:
@@ -38,8 +39,27 @@ def _is_purged(member: Member) -> bool:
 
 
 def is_unacknowledged(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
-    """Whether it was the primary until a failover that lost nothing, so that what it alone has was acknowledged to nobody."""
+    """Whether it was the primary until a failover that lost nothing, so that what it alone has was acknowledged to nobody.
+
+    Its data are given up for that. So it is not said of a replica that acknowledges, and not because it is ahead of what the primary
+    said last: a primary that has just died said that before its last transactions.
+    """
     move = standing.move
     if move.kind != "failover" or move.source != member.name or move.at or member.term != standing.term:
         return False
-    return has_errant(standing, members, member) or (member.is_heard and bool(member.untruncated))
+    if member.name in standing.acknowledging or not _is_working(standing, members):
+        return False
+    return _is_diverged(standing, members, member) or (member.is_heard and bool(member.untruncated))
+
+
+def _is_working(standing: Standing, members: Mapping[str, Member]) -> bool:
+    primary = members.get(standing.primary)
+    return primary is not None and primary.is_writable and primary.term == standing.term
+
+
+def _is_diverged(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
+    """For certain: the primary has refused it, or has gone another way."""
+    if not has_errant(standing, members, member):
+        return False
+    is_refused = _is_refused(standing, member) and not _is_purged(member)
+    return is_refused or members[standing.primary].executed.contradicts(member.executed)

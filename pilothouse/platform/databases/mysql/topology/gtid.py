@@ -35,6 +35,14 @@ class Position:
             _contains(self.sets.get(server, []), ranges) for server, ranges in other.sets.items()
         )
 
+    def contradicts(self, other: "Position") -> bool:
+        """Whether the other has what this one will never have, be it that one of them is of an earlier moment: MariaDB's only.
+
+        This one has gone as far in a domain and has other transactions there.
+        """
+        reached = [domain for domain, last in other.last.items() if domain in self.last and self.last[domain][0] >= last[0]]
+        return any(not self._has(domain, *other.last[domain]) for domain in reached)
+
     def __bool__(self) -> bool:
         return bool(self.last or self.sets)
 
