@@ -65,13 +65,13 @@ _FIXED = {
 }
 
 
-def text(settings: Settings, server: Server, *, term: int, truncates: bool) -> str:
+def text(settings: Settings, server: Server, volume_bytes: int, *, term: int, truncates: bool) -> str:
     """Of my.cnf.
 
     truncates: recovery takes back what no replica has acknowledged. It may only where another member has become primary since.
     """
     values = {
-        **{name if name in _DEFAULTS else f"{_LOOSE}{name}": value for name, value in _open(server).items()},
+        **{name if name in _DEFAULTS else f"{_LOOSE}{name}": value for name, value in _open(server, volume_bytes).items()},
         **_FIXED,
         **_places(settings),
         "server-id": str(server_id(settings, term)),
@@ -80,9 +80,9 @@ def text(settings: Settings, server: Server, *, term: int, truncates: bool) -> s
     return _file(values)
 
 
-def online(server: Server) -> dict[str, str]:
+def online(server: Server, volume_bytes: int) -> dict[str, str]:
     """Settings that a running server may take, by the names of its variables: defaults, what its memory asks for, and parameters."""
-    return {name.replace("-", "_"): value for name, value in _open(server).items()}
+    return {name.replace("-", "_"): value for name, value in _open(server, volume_bytes).items()}
 
 
 def removed(old: str, new: str) -> list[str]:
@@ -91,9 +91,9 @@ def removed(old: str, new: str) -> list[str]:
     return [name.removeprefix(_LOOSE).replace("-", "_") for name in gone if f"\n{name} = " not in new]
 
 
-def _open(server: Server) -> dict[str, str]:
+def _open(server: Server, volume_bytes: int) -> dict[str, str]:
     """By option: all that is not fixed."""
-    of_memory = sizes(server.memory_bytes)
+    of_memory = sizes(server.memory_bytes, volume_bytes)
     values = {
         **_DEFAULTS,
         "innodb-buffer-pool-size": str(of_memory.buffer_pool),
