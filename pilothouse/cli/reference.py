@@ -346,10 +346,10 @@ def _builds() -> CustomType:
 
 def _database_fields(name: str, part: str) -> str:
     """name: of the kind in lower case."""
-    from pilothouse.platform.databases.mysql.types import MYSQL_DATABASE, MYSQL_USER
+    from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
     from pilothouse.platform.databases.pattern.types import BINDING
 
-    kinds = {custom.resource.singular: custom for custom in (BINDING, MYSQL_DATABASE, MYSQL_USER)}
+    kinds = {custom.resource.singular: custom for custom in (BINDING, MYSQL, MYSQL_DATABASE, MYSQL_USER)}
     return custom_fields(kinds[name], part)
 
 
@@ -363,7 +363,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "build columns": lambda: printer_columns(_builds()),
     **{
         f"{name} {part}": functools.partial(_database_fields, name, part)
-        for name in ("binding", "mysqluser", "mysqldatabase")
+        for name in ("binding", "mysql", "mysqluser", "mysqldatabase")
         for part in ("spec", "status")
     },
     "served": served,
