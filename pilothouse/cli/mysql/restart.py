@@ -60,8 +60,8 @@ def _now() -> str:
 def rotate(session: Session, instance: str, user: str | None, namespace: str, dry_run: bool, wait: bool, timeout: float) -> None:
     """Give an instance's own accounts, or one of its users, new passwords. The new one lies in the same Secret.
 
-    The password before works on for a while (`spec.keepOldSeconds` of a user), so that nobody is kept out meanwhile. Accounts of bound
-    apps are changed by `rotatedAt` of the Binding, which rolls the app out as well.
+    The password before works on for a while (`spec.keepOldSeconds` of a user), so that nobody is kept out meanwhile. A bound app is
+    rolled out with its account's new one.
 
     \b
     Examples:
@@ -83,20 +83,25 @@ async def _rotate(session: Session, name: str, user: str | None, namespace: str,
 
 
 async def _rotate_user(client: "Client", instance: Object, user: str, how: change.How) -> None:
+    """An account that a Binding made is changed through that, which rolls its app out with the new password."""
     from pilothouse.cli.mysql.accounts import find_user, settle
-    from pilothouse.platform.databases.resource import MYSQL_USERS
+    from pilothouse.cli.mysql.users import secret_of
+    from pilothouse.platform.databases.resource import BINDINGS, MYSQL_USERS
 
     found = await find_user(client, instance, user)
-    patch = {"spec": {"rotatedAt": _now()}}
+    owner = meta.controller_of(found) or {}
+    is_bound = owner.get("kind") == BINDINGS.kind
+    resource, name = (BINDINGS, owner["name"]) if is_bound else (MYSQL_USERS, meta.name(found))
+    app = f"\n  the app of binding {name} is rolled out with the new one" if is_bound else ""
     kept = found["spec"].get("keepOldSeconds", 3600)
-    output.note(f"  restarts: none\n  read-only: 0 s\n  the password before works for {kept} s more\n  undo: there is none")
-    written = await client.patch(MYSQL_USERS, meta.name(found), patch, namespace=meta.namespace(found), dry_run=how.dry_run)
+    output.note(f"  restarts: none\n  read-only: 0 s\n  the password before works for {kept} s more{app}\n  undo: there is none")
+    patch = {"spec": {"rotatedAt": _now()}}
+    written = await client.patch(resource, name, patch, namespace=meta.namespace(found), dry_run=how.dry_run)
     if how.dry_run:
         return
-    written = await settle(client, MYSQL_USERS, written, how.timeout_s, is_done=_is_rotated)
-    secret = (written.get("status") or {}).get("secret") or f"{meta.name(instance)}-{user}"
-    click.echo(f"the new password of {user} is in the Secret {secret}")
+    await settle(client, resource, written, how.timeout_s, is_done=_is_rotated)
+    click.echo(f"the new password of {user} is in the Secret {secret_of(found)}")
 
 
-def _is_rotated(user: Object) -> bool:
-    return bool((user.get("status") or {}).get("rotatedAt") == user["spec"].get("rotatedAt"))
+def _is_rotated(obj: Object) -> bool:
+    return bool((obj.get("status") or {}).get("rotatedAt") == obj["spec"].get("rotatedAt"))

@@ -20,7 +20,7 @@ from pilothouse.model.resource import Resource
 from pilothouse.platform import rights
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.types import BACKUP, BACKUP_STORE, BINDING
-from pilothouse.platform.databases.resource import BACKUPS, MYSQL_DATABASES, MYSQL_USERS, MYSQLS
+from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQL_DATABASES, MYSQL_USERS, MYSQLS
 from pilothouse.wire.pki import CertificateAuthority
 from pilothouse.wire.server import serve
 from pilothouse.wire.tls import server_context
@@ -114,6 +114,7 @@ class Played:
             MYSQL_USERS: lambda obj: ready(obj, secret=f"{obj['spec']['instance']}-{obj['spec']['name']}"),
             MYSQL_DATABASES: ready,
             BACKUPS: taken,
+            BINDINGS: ready,
         }
 
     async def run(self) -> None:

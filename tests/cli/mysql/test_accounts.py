@@ -7,7 +7,7 @@ from pathlib import Path
 from pilothouse.cli.mysql.accounts import object_name
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.resource import BACKUPS, MYSQL_DATABASES, MYSQL_USERS, MYSQLS
+from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQL_DATABASES, MYSQL_USERS, MYSQLS
 from tests.cli.mysql.played import TEAM, Played, condition, online, played, taken
 
 
@@ -60,6 +60,20 @@ async def test_passwords_are_made_anew_of_an_instance_or_of_an_account(tmp_path:
         first = (await user(there))["spec"]["rotatedAt"]
         assert await there.mysql("users", "rotate", "orders", "reports") == expected
         assert (await user(there))["spec"]["rotatedAt"] > first
+
+
+async def test_an_account_of_a_binding_is_changed_through_that(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        spec = {"app": "shop", "service": {"name": "orders"}}
+        binding = await there.client.create(BINDINGS, {"metadata": {"name": "shop-orders", "namespace": TEAM}, "spec": spec})
+        owner = meta.owner_reference(binding, BINDINGS.api_version, BINDINGS.kind)
+        named = {"name": "bound", "namespace": TEAM, "ownerReferences": [owner]}
+        await there.client.create(MYSQL_USERS, {"metadata": named, "spec": {"instance": "orders", "name": "shop"}})
+        assert "the app of binding shop-orders is rolled out" in await there.told("users", "rotate", "orders", "shop")
+        assert (await there.client.get(BINDINGS, "shop-orders", TEAM))["spec"]["rotatedAt"]
+        assert not (await user(there, "bound"))["spec"].get("rotatedAt")
+        assert "made by the binding shop-orders" in await there.refused("users", "remove", "orders", "shop", "--yes")
 
 
 async def test_a_database_comes_and_goes_with_its_tables_when_asked(tmp_path: Path) -> None:
