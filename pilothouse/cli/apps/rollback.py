@@ -1,6 +1,7 @@
 """`ph rollback`: an earlier revision becomes the newest, with the values that its secrets had."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -98,7 +99,7 @@ async def _rollback(session: Session, name: str, namespace: str, number: int | N
         app = await find_app(client, name, namespace)
         data = await _remembered(client, app, target_of(app, number))
         secret = await _own_secret_of(client, name, namespace, data.get("secrets") or {})
-        wanted = app | {"spec": restored(app["spec"], data["spec"])}
+        wanted = app | {"spec": with_bindings(restored(app["spec"], data["spec"]), await _bindings(client, app))}
         for line in await require_volumes(client, wanted, app, undone="as it was"):
             output.note(line)
         rollout = Rollout(client, secret.marked(wanted) if secret is not None else wanted, app)
@@ -123,6 +124,27 @@ def restored(spec: Object, state: Object) -> Object:
     if "volumes" in state:
         found["volumes"] = volumes.restored(state["volumes"], spec.get("volumes") or {})
     return found
+
+
+def with_bindings(spec: Object, secrets: Sequence[str]) -> Object:
+    """The spec with the variables of what the app is bound to now: a revision before that did not have them."""
+    missing = [each for each in secrets if each not in (spec.get("secrets") or ())]
+    return spec | {"secrets": [*(spec.get("secrets") or ()), *missing]} if missing else spec
+
+
+async def _bindings(client: "Client", app: Object) -> list[str]:
+    """The Secrets of bindings that the app names now; none where databases are not known, or may not be seen."""
+    from pilothouse.model import meta
+    from pilothouse.model.errors import Forbidden, NotFound
+    from pilothouse.platform.databases.pattern.binding.names import app_of, secret_of
+    from pilothouse.platform.databases.resource import BINDINGS
+
+    try:
+        found = (await client.list_all(BINDINGS, meta.namespace(app))).items
+    except (Forbidden, NotFound):
+        return []
+    bound = [secret_of(each) for each in found if app_of(each) == meta.name(app) and not meta.is_deleting(each)]
+    return [each for each in app["spec"].get("secrets") or () if each in bound]
 
 
 async def _remembered(client: "Client", app: Object, number: int) -> Object:

@@ -7,6 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from pilothouse.cli.apps.rollback import _bindings, _remembered, restored, with_bindings
 from pilothouse.cli.binding.bind import bind_app
 from pilothouse.cli.binding.unbind import unbind_app
 from pilothouse.cli.binding.wish import Wish, between, binding
@@ -128,6 +129,20 @@ async def test_why_names_the_trouble_of_a_binding(tmp_path: Path) -> None:
         found = explain(await look(given.cluster.client, "App", "shop", "default", 0.0, ()))
         assert "shop has ORDERS_URL among its own variables, so its binding to orders does not work" in found.sentence
         assert found.next_step == "unset it, or choose another prefix with `ph bind shop orders --prefix PREFIX`"
+
+
+async def test_going_back_to_a_revision_before_the_binding_keeps_the_variables(tmp_path: Path) -> None:
+    async with databases(tmp_path) as given, kubelet(given.cluster):
+        await given.create("orders")
+        await given.cluster.create(APPS, SHOP)
+        await given.cluster.until_one(APPS, "shop", lambda obj: meta.is_true(obj, "Ready"))
+        await bound(given.cluster)
+        app = await given.cluster.get(APPS, "shop")
+        assert app is not None
+        before = (await _remembered(given.cluster.client, app, 1))["spec"]
+        assert not before.get("secrets")
+        wanted = with_bindings(restored(app["spec"], before), await _bindings(given.cluster.client, app))
+        assert wanted["secrets"] == ["shop-orders"]
 
 
 def test_the_binding_that_is_there_keeps_what_is_not_asked_for() -> None:
