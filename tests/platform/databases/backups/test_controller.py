@@ -3,6 +3,7 @@ from pathlib import Path
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.backups.archive import Told
+from pilothouse.platform.databases.pattern.backups import labels
 from pilothouse.platform.databases.resource import BACKUP_STORES, BACKUPS, MYSQLS
 from tests.engine.controllers.conftest import Cluster
 from tests.platform.databases.backups.live import backed_up, backup, make_instance, taken
@@ -168,8 +169,40 @@ async def test_an_archive_follows_as_long_as_it_is_wanted(tmp_path: Path) -> Non
         deployment = await cluster.get(kinds.DEPLOYMENTS, "orders-archive")
         assert deployment is not None
         assert _account(deployment) == ["replication-password", "ca.crt"]
+        await cluster.patch(MYSQLS, "orders", {"spec": {"suspended": True}})
+        await cluster.until_one(kinds.DEPLOYMENTS, "orders-archive", lambda obj: obj["spec"]["replicas"] == 0)
+        await cluster.until_one(MYSQLS, "orders", says("Archiving", "Suspended"))
         await cluster.patch(MYSQLS, "orders", {"spec": {"backup": {"archive": False}}})
         await cluster.until(kinds.DEPLOYMENTS, lambda items: not items)
+        await cluster.patch(MYSQLS, "orders", {"spec": {"backup": {"archive": True}}})
+        await cluster.until(kinds.DEPLOYMENTS, lambda items: items)
+        await cluster.client.delete(MYSQLS, "orders", "default")
+        await cluster.until(kinds.DEPLOYMENTS, lambda items: not items)
+
+
+async def test_scheduled_backups_are_kept_by_number(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        await make_instance(cluster, backup={"keep": {"count": 1}})
+        for name in ("first", "second"):
+            made = backup(name, verify=False)
+            made["metadata"]["annotations"] = {labels.SCHEDULED: "2026-01-01T00:00:00Z"}
+            await cluster.create(BACKUPS, made)
+            await cluster.until(BACKUPS, lambda items, name=name: [each for each in items if meta.name(each) == name and _has_ended(each)])
+        await cluster.until(BACKUPS, lambda items: len(items) == 1)
+
+
+def _has_ended(obj: Object) -> bool:
+    return (obj.get("status") or {}).get("phase") == "Succeeded"
+
+
+async def test_what_has_the_name_of_an_archive_is_left_alone(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        labelled = {"app": "other", labels.INSTANCE: "orders"}
+        template = {"metadata": {"labels": labelled}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+        spec = {"replicas": 0, "selector": {"matchLabels": {"app": "other"}}, "template": template}
+        await cluster.create(kinds.DEPLOYMENTS, {"metadata": {"name": "orders-archive", "labels": labelled}, "spec": spec})
+        await make_instance(cluster, backup={"archive": True})
+        await cluster.until_one(MYSQLS, "orders", says("Archiving", "NameTaken"))
 
 
 def _account(deployment: Object) -> list[str]:

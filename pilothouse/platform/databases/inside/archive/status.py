@@ -1,4 +1,4 @@
-"""What the archive tells the platform: GET /state, positions and times alone. The instance's network policy says who may ask."""
+"""What the archive tells the platform: GET /state, positions and times alone, nothing of the data."""
 
 import json
 import threading

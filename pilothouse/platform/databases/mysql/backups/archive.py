@@ -12,6 +12,7 @@ from pilothouse.platform.databases.pattern.backups.jobs import Task
 
 ARCHIVING = "Archiving"
 TASK = "archive"
+SUFFIX = "-archive"
 PORT = 8080
 AGAIN_S = 5.0
 
@@ -26,11 +27,12 @@ class Told:
 
 
 def name(instance: Object) -> str:
-    return f"{meta.name(instance)}-archive"
+    return f"{meta.name(instance)}{SUFFIX}"
 
 
 def is_wanted(instance: Object) -> bool:
-    return bool((instance["spec"].get("backup") or {}).get("archive")) and not meta.is_deleting(instance)
+    """Also of one that is deleted, as long as it is there: it may be protected, and goes on."""
+    return bool((instance["spec"].get("backup") or {}).get("archive"))
 
 
 def store_name(instance: Object) -> str:

@@ -18,6 +18,7 @@ from pilothouse.model.resource import Resource
 from pilothouse.platform.databases.mysql.backups import archive, restore
 from pilothouse.platform.databases.mysql.backups.archive import Told
 from pilothouse.platform.databases.mysql.backups.source import MySQLSource
+from pilothouse.platform.databases.mysql.labels import UID, is_of
 from pilothouse.platform.databases.pattern.backups import labels, proofs, stores
 from pilothouse.platform.databases.pattern.backups.cache import Cache, task
 from pilothouse.platform.databases.resource import BACKUP_STORES, MYSQLS
@@ -68,7 +69,11 @@ class InstanceBackupController:
 
     async def reconcile(self, key: str) -> float | None:
         found = self.instances.get(key)
-        if found is None or meta.is_deleting(found):
+        left = self.deployments.get(f"{key}{archive.SUFFIX}")
+        if left is not None and _is_left_over(left, found):
+            await self._delete(kinds.DEPLOYMENTS, left)
+            return WAIT_S
+        if found is None:
             return None
         # What the cache holds is not changed: writes of this round change this copy.
         instance = dict(found)
@@ -98,7 +103,7 @@ class InstanceBackupController:
     async def _archive(self, instance: Object) -> float | None:
         found = self.deployments.get(f"{meta.namespace(instance)}/{archive.name(instance)}")
         if not archive.is_wanted(instance):
-            if found is not None and _is_owned(found, instance):
+            if found is not None and is_of(instance, found):
                 await self._delete(kinds.DEPLOYMENTS, found)
             return None
         store = self.cache.stores.get(f"{meta.namespace(instance)}/{archive.store_name(instance)}")
@@ -106,6 +111,10 @@ class InstanceBackupController:
             with contextlib.suppress(AlreadyExists):
                 await self.client.create(BACKUP_STORES, stores.default(meta.namespace(instance)))
             return WAIT_S
+        if found is not None and not is_of(instance, found):
+            said = f"deployment {meta.name(found)} exists and is not this instance's: remove it, or rename the instance"
+            await self._say(instance, archive.ARCHIVING, ("False", "NameTaken", said))
+            return REFUSED_S
         if store is not None and (instance.get("status") or {}).get("image"):
             await self._ensure(instance, archive.deployment(instance, store, self.program), found)
         await self._tell_archived(instance, store)
@@ -115,7 +124,7 @@ class InstanceBackupController:
         if found is None:
             with contextlib.suppress(AlreadyExists):
                 await self.client.create(kinds.DEPLOYMENTS, wanted)
-        elif _is_owned(found, instance) and not covers(found["spec"], wanted["spec"]):
+        elif not covers(found["spec"], wanted["spec"]):
             await self.client.patch(kinds.DEPLOYMENTS, meta.name(found), {"spec": wanted["spec"]}, namespace=meta.namespace(found))
 
     async def _tell_archived(self, instance: Object, store: Object | None) -> None:
@@ -173,6 +182,6 @@ class InstanceBackupController:
         return [meta.key(each) for each in self.instances.items() if meta.namespace(each) == meta.namespace(store)]
 
 
-def _is_owned(obj: Object, instance: Object) -> bool:
-    owner = meta.controller_of(obj)
-    return owner is not None and owner["uid"] == meta.uid(instance)
+def _is_left_over(deployment: Object, instance: Object | None) -> bool:
+    """Whether it is the archive of an instance that has gone."""
+    return UID in meta.annotations(deployment) and (instance is None or not is_of(instance, deployment))
