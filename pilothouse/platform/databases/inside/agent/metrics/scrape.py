@@ -16,6 +16,7 @@ from pilothouse.platform.databases.inside.agent.metrics import catalogue, sample
 from pilothouse.platform.databases.inside.agent.metrics.exposition import Sample, text
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Row, Sql, Unreachable
+from pilothouse.platform.databases.inside.agent.upkeep import binary_logs
 
 KEPT_S = 1.0
 """For so long an answer serves all who ask."""
@@ -64,11 +65,6 @@ class Scraper:
             variables = sql.row("SELECT " + ", ".join(f"@@global.{name} AS {name}" for name in (*catalogue.VARIABLES, *_TEXTS)))
             source = sql.row("SHOW SLAVE STATUS")
         return samples.Readings({str(row["Variable_name"]).lower(): row["Value"] for row in status}, variables, _lower(source))
-
-
-def binary_logs(folder: Path) -> list[tuple[str, int]]:
-    """Names and bytes, the oldest first. Raises OSError for one that has gone meanwhile."""
-    return sorted((path.name, path.stat().st_size) for path in folder.glob("binlog.[0-9]*"))
 
 
 def _lower(row: Row) -> Mapping[str, object]:
