@@ -29,6 +29,8 @@ from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
 STEADY_S = 0.5
 """Between looks while all is as wanted."""
+ALONE_S = 1.0
+"""Between those at a server without replicas, where nobody waits to take over."""
 BUSY_S = 0.02
 """Between looks while something is waited for."""
 WATCHED_S = 0.1
@@ -39,6 +41,10 @@ DRAINING_S = 0.003
 """Between two looks for idle sessions to end."""
 AGAIN_S = 1.0
 """After a step that failed."""
+
+
+def _is_alone(wanted: Wanted | None) -> bool:
+    return wanted is not None and wanted.role == "primary" and not wanted.semi_sync and not wanted.drain
 
 
 class Loop:
@@ -131,7 +137,9 @@ class Loop:
             pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
         self._is_settled = step.do in (Do.DONE, Do.WAIT)
         self._tell(wanted, seen, step, error)
-        return min(pause_s, WATCHED_S) if seen.disk.is_nearly_full and seen.answer is not None else pause_s
+        if seen.disk.is_nearly_full and seen.answer is not None:
+            return min(pause_s, WATCHED_S)
+        return ALONE_S if step.do is Do.DONE and not error and _is_alone(wanted) else pause_s
 
     def _plan(self, wanted: Wanted | None, seen: Seen) -> Step:
         if wanted is None:

@@ -42,7 +42,7 @@ class Process:
 
     def can_start(self) -> bool:
         """The supervisor is there and has done with the server before."""
-        return self.has_supervisor() and not (self._run / "server.pid").exists()
+        return not (self._run / "server.pid").exists() and self.has_supervisor()
 
     def is_stopping(self) -> bool:
         """The supervisor was told to end, and with it the server."""
@@ -75,9 +75,7 @@ class Process:
 
     def _named(self, file: str, names: tuple[str, ...]) -> int:
         text = files.read(self._run / file).strip()
-        if not text.isdigit() or files.read(Path(f"/proc/{text}/comm")).strip() not in names:
-            return 0
-        return 0 if _is_zombie(text) else int(text)
+        return int(text) if text.isdigit() and _runs(text, names) else 0
 
     def _watch(self, pid: int) -> None:
         with suppress(ProcessLookupError):
@@ -95,9 +93,10 @@ class Process:
         self._changed()
 
 
-def _is_zombie(pid: str) -> bool:
-    status = files.read(Path(f"/proc/{pid}/stat"))
-    return status.rpartition(")")[2].split()[:1] == ["Z"]
+def _runs(pid: str, names: tuple[str, ...]) -> bool:
+    """Whether there is such a process and it has not ended. Source: proc(5), /proc/pid/stat: the name in parentheses, then the state."""
+    start, _, rest = files.read(Path(f"/proc/{pid}/stat")).rpartition(")")
+    return start.partition("(")[2] in names and rest.split()[:1] != ["Z"]
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
