@@ -28,4 +28,5 @@ NAMES = (
     "recovery",
     "full_node",
     "build",
+    "databases",
 )

@@ -93,6 +93,12 @@ def memory(members: Iterable[Member]) -> Figures:
     return {"total_mib": total, "each_mib": each, "containerd_and_shims_mib": {name: round(size, 1) for name, size in runtime.items()}}
 
 
+def pss(pid: int) -> float:
+    """MiB of one process, with its share of what it has in common with others; 0 when it has ended."""
+    sizes = _sizes(pid)
+    return sizes["pss"] if sizes is not None else 0.0
+
+
 def _label(process: Process, taken: Figures) -> str:
     role = next((role for role in ("control", "node") if f"pilothouse.cli.daemon.{role} " in process.command), "")
     name = role if role and "supervise" not in process.command else process.name

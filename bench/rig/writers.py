@@ -155,6 +155,17 @@ class Writers:
         return self.written()
 
 
+def tokens(plan: Plan) -> set[str]:
+    """Of the plan's rows that are there."""
+    connection = plan.connect()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT token FROM written WHERE token LIKE %s", (f"{plan.tag}-%",))
+            return {row[0] for row in cursor.fetchall()}
+    finally:
+        connection.close()
+
+
 @contextlib.contextmanager
 def writing(plan: Plan) -> Iterator[Writers]:
     writers = Writers(plan)

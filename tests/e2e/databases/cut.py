@@ -14,7 +14,7 @@ def cut(pid: int, addresses: Sequence[str] = (), *, from_platform: bool = False)
     rules += [f"tcp dport {AGENT_PORT} drop"] if from_platform else []
     out = [f"ip daddr {{ {', '.join(addresses)} }} drop"] if addresses else []
     out += [f"tcp sport {AGENT_PORT} drop"] if from_platform else []
-    text = f"table inet cut {{ {_chain('input', rules)} {_chain('output', out)} }}"
+    text = f"table inet cut {{\n{_chain('input', rules)}\n{_chain('output', out)}\n}}\n"
     _nft(pid, text)
     try:
         yield
@@ -24,7 +24,8 @@ def cut(pid: int, addresses: Sequence[str] = (), *, from_platform: bool = False)
 
 
 def _chain(hook: str, rules: Sequence[str]) -> str:
-    return f"chain {hook} {{ type filter hook {hook} priority -300; {'; '.join(rules)}; }}"
+    lines = [f"type filter hook {hook} priority -300;", *rules]
+    return "\n".join([f"chain {hook} {{", *lines, "}"])
 
 
 def _nft(pid: int, text: str) -> None:

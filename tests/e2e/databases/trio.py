@@ -5,11 +5,11 @@ import os
 import signal
 import time
 from base64 import b64decode
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.rig import containers
 from bench.rig.writers import TABLE, Plan, Written
 from tests.e2e.instance import Instance, eventually
 
@@ -94,13 +94,11 @@ class Trio:
     # processes
 
     def pids(self, member: str, container: str = SERVER) -> list[int]:
-        """Of the machine, in the order of their start."""
-        statuses = self.pod(member)["status"]["containerStatuses"]
-        mark = next(each["containerID"] for each in statuses if each["name"] == container).partition("//")[2]
-        return _pids_in(mark)
+        """Of the machine."""
+        return containers.pids(containers.container_id(self.pod(member), container))
 
     def server(self, member: str) -> int:
-        found = [pid for pid in self.pids(member) if _name(pid) == "mariadbd"]
+        found = [pid for pid in self.pids(member) if containers.name(pid) == "mariadbd"]
         assert found, f"{member} has no server"
         return found[0]
 
@@ -115,16 +113,16 @@ class Trio:
         pids = self.pids(member, AGENT)
         moment = time.monotonic()
         for pid in pids:
-            _kill(pid)
+            containers.kill(pid)
         return moment
 
     def kill_pod(self, member: str) -> float:
         """Everything that runs in it at once, and the runtime's keeper of it first, so that nobody is told."""
-        (keeper,) = _keepers(self.pids(member))
-        pids = [keeper, *_below(keeper)]
+        keeper = containers.keeper(self.server(member))
+        pids = [keeper, *containers.below(keeper)]
         moment = time.monotonic()
         for pid in pids:
-            _kill(pid)
+            containers.kill(pid)
         return moment
 
     # what must be so at the end
@@ -150,45 +148,3 @@ class Trio:
 
 def _decoded(text: str) -> str:
     return b64decode(text).decode()
-
-
-def _pids_in(mark: str) -> list[int]:
-    found = []
-    for group in Path("/proc").glob("[0-9]*/cgroup"):
-        with suppress(OSError):
-            if mark in group.read_text():
-                found.append(int(group.parent.name))
-    return sorted(found)
-
-
-def _name(pid: int) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    return ""
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _parent(pid: int) -> int:
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0
-
-
-def _keepers(pids: list[int]) -> set[int]:
-    """The shims that these processes descend from."""
-    found = set()
-    for pid in pids:
-        while pid > 1 and not _name(pid).startswith("containerd-shim"):
-            pid = _parent(pid)
-        found.add(pid)
-    return found
-
-
-def _below(pid: int) -> list[int]:
-    everyone = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
-    children = [each for each in everyone if _parent(each) == pid]
-    return [*children, *(each for child in children for each in _below(child))]

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pilothouse.platform.databases.inside.agent import configuration, errant, files, gate, leftovers, replication, tuning
+from pilothouse.platform.databases.inside.agent import configuration, errant, files, gate, leftovers, relay, replication, tuning
 from pilothouse.platform.databases.inside.agent.backoff import Starts
 from pilothouse.platform.databases.inside.agent.disk import Ballast
-from pilothouse.platform.databases.inside.agent.gtid import covers
+from pilothouse.platform.databases.inside.agent.gtid import covers, sequence
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.job import Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
@@ -146,8 +146,13 @@ class Carrier:
             time.sleep(0.01)
 
     def _drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        source = answer.replication
+        assert source is not None
+        place = (source.relay_log, source.relay_position)
+        with suppress(OSError, ValueError):
+            place = relay.first_after(self._settings.mysql, *place, sequence(answer.executed))
         try:
-            replication.drain(self._sql, answer)
+            replication.drain(self._sql, *place)
         except Refused:
             self._marks.set("drained", seen.pid, LOST)
 

@@ -71,12 +71,10 @@ def adopt(sql: Sql, position: str) -> None:
     sql.rows("SET GLOBAL gtid_slave_pos = %s", (position,))
 
 
-def drain(sql: Sql, answer: Answer) -> None:
-    """Applies the relay log by its file: by GTID the server would throw it away at the start of its threads."""
-    source = answer.replication
-    assert source is not None
+def drain(sql: Sql, log: str, position: int) -> None:
+    """Applies the relay logs from there on by their files: by GTID the server would throw them away at the start of its threads."""
     sql.run("SET GLOBAL slave_parallel_threads = 0")
-    sql.rows("CHANGE MASTER TO RELAY_LOG_FILE = %s, RELAY_LOG_POS = %s, MASTER_USE_GTID = no", (source.relay_log, source.relay_position))
+    sql.rows("CHANGE MASTER TO RELAY_LOG_FILE = %s, RELAY_LOG_POS = %s, MASTER_USE_GTID = no", (log, position))
     sql.run("START SLAVE SQL_THREAD")
 
 

@@ -1,0 +1,150 @@
+"""sysbench's reading and writing transactions through an instance's Service, and at a bare server of the same machine.
+
+The bare one is Debian's mariadbd with the very configuration of the member, its own folder and port, and the same TLS. Rounds take turns,
+so that what else the machine does meets both.
+"""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from bench.rig.context import Context
+from bench.rig.database import Database
+from bench.rig.figures import Figures
+from bench.rig.instance import free_ports
+from bench.rig.writers import Plan
+from pilothouse.aio.process import run
+from pilothouse.client.client import Client
+
+TABLES, ROWS, THREADS = 4, 10_000, 8
+START_S, LOAD_S, SLACK_S = 30.0, 300.0, 60.0
+
+
+async def speed(context: Context, client: Client) -> Figures:
+    missing = [program for program in ("sysbench", "mariadbd", "mariadb-install-db") if shutil.which(program) is None]
+    if missing:
+        return {"skipped": f"{', '.join(missing)} not found"}
+    database = Database(client, "speed", context.folder)
+    await database.create(cpu="2", memory="1Gi", size="2Gi")
+    await database.until_well()
+    through = await database.plan("unused")
+    pid = await database.pid("speed-0")
+    async with bare(context.folder / "bare", Path(f"/proc/{pid}/root"), through) as direct:
+        figures = await turns(context, {"service": through, "bare": direct})
+    await database.delete()
+    return figures
+
+
+async def turns(context: Context, plans: dict[str, Plan]) -> Figures:
+    folders = {name: prepared(context.folder / f"sysbench-{name}", plan) for name, plan in plans.items()}
+    for folder in folders.values():
+        await sysbench(folder, "prepare", LOAD_S)
+    seconds, rates = context.pick(60, 8), {name: [] for name in plans}  # type: ignore[var-annotated]
+    for number in range(context.pick(5, 2)):
+        for name, folder in folders.items():
+            said = await sysbench(folder, "run", seconds + SLACK_S, f"--time={seconds}")
+            rates[name].append(transactions(said))
+            context.say(f"{name}, {number + 1}: {rates[name][-1]:.0f} transactions a second")
+    medians = {name: sorted(each)[len(each) // 2] for name, each in rates.items()}
+    return {"transactions_per_second": rates, "ratio": round(medians["service"] / medians["bare"], 3), "threads": THREADS}
+
+
+def prepared(folder: Path, plan: Plan) -> Path:
+    """With the account in a file, since a process's words are seen by everybody, and the authority under the name that sysbench knows."""
+    folder.mkdir()
+    shutil.copy(plan.authority, folder / "cacert.pem")
+    given = {"host": plan.host, "port": plan.port, "user": plan.user, "password": plan.password, "db": plan.database, "ssl": "on"}
+    lines = [f"mysql-{name}={value}" for name, value in given.items()]
+    config = folder / "config"
+    config.touch(mode=0o600)
+    config.write_text("\n".join(["db-driver=mysql", *lines, f"tables={TABLES}", f"table-size={ROWS}", f"threads={THREADS}", ""]))
+    return folder
+
+
+async def sysbench(folder: Path, what: str, within_s: float, *options: str) -> str:
+    done = await run(["sysbench", "--config-file=config", *options, "oltp_read_write", what], cwd=folder, timeout_s=within_s)
+    return done.check().stdout.decode()
+
+
+def transactions(said: str) -> float:
+    """A second, of what sysbench prints: `transactions: 1234 (123.40 per sec.)`."""
+    line = next(line for line in said.splitlines() if line.strip().startswith("transactions:"))
+    return float(line.partition("(")[2].split()[0])
+
+
+@asynccontextmanager
+async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
+    """pod: the root of the member's files. like: for the account, which is made here as well."""
+    owner = pwd.getpwnam("mysql")
+    for name in ("data", "log", "tmp", "run"):
+        (folder / name).mkdir(parents=True)
+    shutil.copytree(pod / "tls", folder / "tls")
+    (port,) = free_ports(1)
+    (folder / "my.cnf").write_text(moved((pod / "run/database/my.cnf").read_text(), folder, port))
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    opened = await asyncio.to_thread(_passable, folder)
+    install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--user=mysql", "--skip-test-db", "--rpm"]
+    (await run([*install, "--auth-root-authentication-method=socket"], timeout_s=START_S)).check()
+    server = subprocess.Popen(
+        ["mariadbd", f"--defaults-file={folder}/my.cnf", "--user=mysql", "--read-only=OFF"], stderr=subprocess.DEVNULL
+    )
+    try:
+        await _introduce(folder, like)
+        yield replace(like, host="127.0.0.1", port=port)
+    finally:
+        server.terminate()
+        await asyncio.to_thread(server.wait, 60)
+        for path, mode in opened:
+            path.chmod(mode)
+
+
+def moved(configuration: str, folder: Path, port: int) -> str:
+    """A member's configuration with the folders and the port of the bare one."""
+    places = {
+        "datadir": folder / "data",
+        "socket": folder / "run/sock",
+        "pid-file": folder / "run/pid",
+        "log-error": folder / "log/error.log",
+        "slow-query-log-file": folder / "log/slow.log",
+        "tmpdir": folder / "tmp",
+        "secure-file-priv": folder / "tmp",
+        "port": port,
+    }
+    lines = []
+    for line in configuration.splitlines():
+        name, is_set, value = line.partition(" = ")
+        if name == "ssl-ca" or name.startswith("ssl-"):
+            value = str(folder / "tls" / Path(value).name)
+        lines.append(f"{name} = {places.get(name, value)}" if is_set else line)
+    return "\n".join(lines) + "\n"
+
+
+def _passable(folder: Path) -> list[tuple[Path, int]]:
+    """The server's user must get to the folder. Returns what was changed, as it was."""
+    changed = []
+    for path in folder.parents:
+        mode = path.stat().st_mode & 0o7777
+        if not mode & 0o001:
+            changed.append((path, mode))
+            path.chmod(mode | 0o001)
+    return changed
+
+
+async def _introduce(folder: Path, like: Plan) -> None:
+    """The account and its database, once the server answers."""
+    text = (
+        f"CREATE DATABASE `{like.database}`; CREATE USER '{like.user}'@'%' IDENTIFIED BY '{like.password}' REQUIRE SSL; "
+        f"GRANT ALL ON `{like.database}`.* TO '{like.user}'@'%';"
+    )
+    client = ["mariadb", "--no-defaults", f"--socket={folder}/run/sock", "-u", "root"]
+    async with asyncio.timeout(START_S):
+        while not (folder / "run/sock").exists():
+            await asyncio.sleep(0.1)
+    (await run(client, input=text.encode(), timeout_s=START_S)).check()
