@@ -15,10 +15,10 @@ def announced(impact: Impact) -> Iterator[str]:
 
 
 def seconds(value: float | None) -> str:
-    """Announced ones: a bound, and no measurement."""
+    """Announced ones: of a machine that is not overloaded, and no measurement."""
     if value is None:
         return "until it is taken back"
-    return f"up to {value:g} s" if value else "0 s"
+    return f"about {value:g} s" if value else "0 s"
 
 
 def happened(impact: Impact, before: Object, after: Object, restarted: Sequence[str], unready_s: float) -> Iterator[str]:

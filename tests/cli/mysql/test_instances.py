@@ -133,7 +133,7 @@ async def test_another_member_becomes_the_primary_and_its_seconds_are_said(tmp_p
         assert "no other could take over" in await there.refused("switchover", "single")
         done = await there.ph("mysql", "switchover", "orders", "--to", "orders-2", "-n", TEAM)
         assert done.stdout == "orders-2 is the primary of orders\n"
-        assert "read-only: 0.31 s (announced: up to 1 s)" in done.stderr
+        assert "read-only: 0.31 s (announced: about 1 s)" in done.stderr
         assert "mysql switchover orders --to orders-0" in done.stderr
         assert "orders has no member orders-7" in await there.refused("switchover", "orders", "--to", "orders-7")
         assert "is the primary already" in await there.refused("switchover", "orders", "--to", "orders-2")

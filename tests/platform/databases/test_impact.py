@@ -79,6 +79,11 @@ def test_a_setting_that_counts_later_is_named() -> None:
     assert said.startswith("performance_schema: the server reads it at its start alone")
 
 
+def test_a_replica_that_is_copied_anew_is_started_anew() -> None:
+    found = of(instance(replicas=3), reseed={"member": "orders-2", "at": "2026-11-30T12:00:00Z"})
+    assert (found.restarts, found.read_only_seconds, found.undo) == (("orders-2",), 0.0, "")
+
+
 def test_a_switchover_goes_back_and_a_forced_one_does_not() -> None:
     now = instance(replicas=3)
     assert of(now, switchover={"at": "2026-11-30T12:00:00Z", "to": "orders-1"}).undo == "ph mysql switchover orders --to orders-0"

@@ -13,7 +13,7 @@ from pilothouse.platform.databases.mysql.parameters.check import need_restart
 from pilothouse.platform.databases.pattern.impact import Impact, together
 
 SWITCHOVER_S = 1.0
-"""For how long a switchover that goes well keeps clients from writing, at most."""
+"""For how long a switchover keeps clients from writing, about: what it is to stay under on a machine that is not overloaded."""
 RESTART_S = 5.0
 """For how long a server that is started anew does not answer, about: with an empty cache, and nothing to recover."""
 FAILOVER_S = 5.0
@@ -43,6 +43,8 @@ def _impacts(now: Object, wanted: Object) -> Iterator[Impact]:
         )
     if before.get("rotatedAt") != after.get("rotatedAt"):
         yield Impact(notes=("sessions that are open go on; new ones need the new password",))
+    if before.get("reseed") != after.get("reseed"):
+        yield Impact((after["reseed"]["member"],), notes=("what it alone has is thrown away",))
     if before.get("switchover") != after.get("switchover"):
         yield _moved(now, after.get("switchover") or {})
 

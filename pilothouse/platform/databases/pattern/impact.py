@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 class Impact:
     """restarts: the members whose server is started anew, in that order. notes: what else there is to know, a sentence each.
 
-    read_only_seconds: for how long nothing can be written, at most and about; 0.0 for not at all, None for until the change is taken back.
+    read_only_seconds: for about how long nothing can be written; 0.0 for not at all, None for until the change is taken back.
     undo: the command that takes the change back; "" where none can.
     """
 
