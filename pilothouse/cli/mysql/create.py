@@ -131,6 +131,9 @@ async def make(client: "Client", made: Object, how: change.How) -> None:
     output.note(output.good(f"{name} answers") + f" after {time.monotonic() - begun:.1f} s")
     for line in reached(instance):
         output.say(line)
+    if made["spec"].get("restore"):
+        way = copyable(f"mysql users add {name} USER --grant ALL --on DATABASE", namespace)
+        output.note(f"databases that were restored belong to their old accounts: `{way}` adds one that may use them")
 
 
 async def _require_free(client: "Client", name: str, namespace: str) -> None:
