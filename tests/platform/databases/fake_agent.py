@@ -83,7 +83,7 @@ class FakeAgent:
                 "intact": runs,
                 "stopped_io_at_term": 0 if source else wanted["term"],
             },
-            semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"]},
+            semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"], "acknowledging": 1},
             objects=self._objects() if is_primary else {},
             limits={key: wanted["server"][key] for key in ("memory_bytes", "cpu_millis")},
         )

@@ -10,6 +10,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.standing import Standing
 
 
 def outdated(found: Mapping[str, Object], state: str) -> list[str]:
@@ -23,14 +24,28 @@ def leaving(primary: str, old: list[str]) -> set[str]:
     return set(replicas[:1] or old)
 
 
-def due(primary: str, old: list[str], members: Mapping[str, Member]) -> str:
+def due(standing: Standing, old: list[str], members: Mapping[str, Member]) -> str:
     """The member whose pod may be deleted now; "" for none."""
-    others = {name: member for name, member in members.items() if name not in leaving(primary, old)}
-    name = next(iter(leaving(primary, old)), "")
+    primary = standing.primary
+    leaves = leaving(primary, old)
+    others = {name: member for name, member in members.items() if name not in leaves}
+    name = next(iter(leaves), "")
     if not name or (name == primary and others):
         return ""
-    return name if all(_is_well(primary, member) for member in others.values()) else ""
+    return name if all(_is_well(standing, member) for member in others.values()) and _is_spared(standing, members[name], others) else ""
 
 
-def _is_well(primary: str, member: Member) -> bool:
-    return member.is_writable if member.name == primary else member.follows(primary) and member.is_intact
+def _is_well(standing: Standing, member: Member) -> bool:
+    if member.name == standing.primary:
+        return member.is_writable
+    acknowledges = member.acknowledges or member.name not in standing.acknowledging or not standing.durable
+    return member.follows(standing.primary) and member.is_intact and acknowledges
+
+
+def _is_spared(standing: Standing, member: Member, others: Mapping[str, Member]) -> bool:
+    """Whether no commit waits for its acknowledgement: it gives none any more, and the primary hears those of another."""
+    primary = others.get(standing.primary)
+    if not standing.durable or primary is None:
+        return True
+    heard = int(((primary.state or {}).get("semi_sync") or {}).get("acknowledging") or 0)
+    return not member.acknowledges and heard > 0

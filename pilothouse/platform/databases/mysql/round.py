@@ -27,6 +27,8 @@ from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.orders import Order
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 
+NEW_S = 60.0
+"""So long a pod may take until its agent is heard, without its primary being called away."""
 REFUSED = (BadRequest, Forbidden, Invalid)
 """What the server says to an object that it will not have: said in a condition, and tried again."""
 MOST_STEPS = 8
@@ -127,12 +129,18 @@ class Round:
             await self.write(old | self.decision.standing.status())
 
     def _of_start(self, found: Finding) -> Finding:
-        """A primary whose server does not run since its agent is about to start it is not away."""
-        primary = self.members.get(self.standing.primary)
-        state = primary.state if primary is not None and primary.is_heard else None
-        if found.reason != "PrimaryAway" or state is None or state.get("process") == "ended" or state.get("error"):
+        """A primary whose pod is new, or whose server its agent is about to start, is not away."""
+        if found.reason != "PrimaryAway":
             return found
-        return Finding("Starting", f"{self.standing.primary} starts: {state.get('doing') or 'its server is next'}", stops_writes=True)
+        name = self.standing.primary
+        state = self.members[name].state if name in self.members else None
+        if state is None:
+            pod = self.actual.pods.get(name)
+            is_new = pod is None or time.time() - meta.parse_rfc3339(pod["metadata"]["creationTimestamp"]) < NEW_S
+            return Finding("Starting", f"{name} starts", stops_writes=True) if is_new else found
+        if not self.members[name].is_heard or state.get("process") == "ended" or state.get("error"):
+            return found
+        return Finding("Starting", f"{name} starts: {state.get('doing') or 'its server is next'}", stops_writes=True)
 
     async def write(self, new: Object) -> None:
         """Raises Conflict when the instance is no longer as this round has seen it."""
@@ -240,7 +248,7 @@ class Round:
         found = self.actual.stateful_set
         # As long as the template is not the new one, a pod would only be made again as it was.
         is_set = found is not None and meta.annotations(found["spec"]["template"]).get(labels.STATE) == pods.state(self.spec, self.server)
-        name = restarts.due(self.standing.primary, old, self.members) if is_set and not self._is_ending() else ""
+        name = restarts.due(self.standing, old, self.members) if is_set and not self._is_ending() else ""
         if name:
             self.parts.recorder.say(self.instance, "Normal", "Restarting", f"{name} is made anew with what has changed")
             await self._try(self.parts.cache.remove(self.actual.pods[name]))
