@@ -48,4 +48,5 @@ def _is_spared(standing: Standing, member: Member, others: Mapping[str, Member])
     if not standing.durable or primary is None:
         return True
     heard = int(((primary.state or {}).get("semi_sync") or {}).get("acknowledging") or 0)
-    return not member.acknowledges and heard > 0
+    # More than acknowledge now: the primary has not noticed yet that this one does no longer, and who is left may not be among them.
+    return not member.acknowledges and 0 < heard <= sum(other.acknowledges for other in others.values())
