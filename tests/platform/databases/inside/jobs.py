@@ -41,6 +41,7 @@ def program_folder() -> Path:
 def remove_program() -> None:
     if program_folder.cache_info().currsize:
         shutil.rmtree(program_folder(), ignore_errors=True)
+        program_folder.cache_clear()
 
 
 @dataclass
@@ -75,9 +76,8 @@ class Jobs:
         ends = self._ends(program)
         ends.unlink(missing_ok=True)
         environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(program_folder())}
-        start = f"import os, sys; from {_INSIDE}.{program}.run import run; sys.exit(run(os.environ, []))"
         return subprocess.Popen(
-            [PYTHON, "-B", "-c", start],
+            [PYTHON, "-B", "-m", _INSIDE, program],
             env=environ | self.told | {"SCRATCH": str(scratch), "TERMINATION": str(ends)} | told,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

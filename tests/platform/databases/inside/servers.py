@@ -61,6 +61,7 @@ def _template() -> Path:
 def remove_template() -> None:
     if _template.cache_info().currsize:
         shutil.rmtree(_template(), ignore_errors=True)
+        _template.cache_clear()
 
 
 def free_port() -> int:

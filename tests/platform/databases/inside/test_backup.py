@@ -1,9 +1,13 @@
 """A backup of a real server into a store on a volume, and what its verification finds."""
 
+import base64
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.platform.databases.inside import servers
 from tests.platform.databases.inside.jobs import LOCATION, Jobs
 from tests.platform.databases.inside.servers import FakeAgent, Server
 
@@ -82,3 +86,44 @@ def test_what_a_killed_backup_left_goes_with_the_next_attempt(jobs: Jobs) -> Non
 
 def _files(store: Path) -> list[Path]:
     return [path for path in store.rglob("*") if path.is_file()]
+
+
+def test_a_store_that_is_full_in_the_middle_keeps_nothing_half_made(jobs: Jobs) -> None:
+    if os.getuid() != 0:
+        pytest.skip("mounting needs root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "store", str(jobs.store)], check=True)
+    try:
+        ended = jobs.run("backup")
+        assert (ended.code, ended.told["reason"]) == (3, "StoreFull"), ended.log
+        assert _files(jobs.store) == []
+    finally:
+        subprocess.run(["umount", str(jobs.store)], check=True)
+
+
+def test_a_scratch_volume_that_is_too_small_is_told(jobs: Jobs) -> None:
+    if os.getuid() != 0:
+        pytest.skip("mounting needs root")
+    scratch = servers.own_folder(jobs.folder / "scratch-backup")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=777", "scratch", str(scratch)], check=True)
+    try:
+        ended = jobs.run("backup")
+        assert (ended.code, ended.told["reason"]) == (3, "NoRoom"), ended.log
+        assert _files(jobs.store) == []
+    finally:
+        subprocess.run(["umount", str(scratch)], check=True)
+
+
+def test_what_is_forgotten_leaves_nothing(jobs: Jobs) -> None:
+    assert jobs.run("backup").code == 0
+    assert jobs.run("forget", ARCHIVE="orders-uid-1/archive", NEEDED="all").code == 0
+    assert list(jobs.store.iterdir()) == []
+
+
+def test_another_key_is_told(jobs: Jobs) -> None:
+    assert jobs.run("backup").code == 0
+    (jobs.folder / "key").write_text(base64.b64encode(bytes(32)).decode())
+    found = jobs.run("verify")
+    assert (found.code, found.told["reason"]) == (3, "Corrupted")
+    assert "another key" in found.told["message"]
+    (jobs.folder / "key").write_text("short")
+    assert jobs.run("backup").told["reason"] == "StoreRefused"

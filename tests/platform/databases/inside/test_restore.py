@@ -202,3 +202,24 @@ def test_what_a_new_primary_lacks_is_left_out(jobs: Jobs, orders: Server, place:
 def _archived(jobs: Jobs) -> list[str]:
     archive = Archive(VolumeStore(jobs.store), KEY, ARCHIVE)
     return [group.gtid for run in archive.runs() for link in run for group in archive.groups(link)[1]]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twenty_random_points_of_a_busy_server_are_exact(jobs: Jobs, orders: Server, agent: FakeAgent, place: Path) -> None:
+    """Ten transactions of a load, by their numbers, and ten times at which no transaction was under way."""
+    assert jobs.run("backup").code == 0
+    chance, points = random.Random(16), list[tuple[dict[str, str], list[int]]]()
+    with archiving(jobs, orders) as archive:
+        archive.wait_for(position(orders))
+        for _ in range(60):
+            for _ in range(chance.randrange(1, 8)):
+                orders.sql(f"INSERT INTO bank.moves (amount) VALUES ({chance.randrange(100)}), (1)")
+            points.append(({"GTID": position(orders)}, moves(orders)))
+            time.sleep(0.05 + chance.random() / 10)
+            now = time.time_ns() // 1000
+            points.append(({"TIME": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now // 10**6))}.{now % 10**6:06d}Z"}, moves(orders)))
+            time.sleep(0.05)
+        archive.wait_for(position(orders))
+    for number, (told, expected) in enumerate([*chance.sample(points[::2], 10), *chance.sample(points[1::2], 10)]):
+        assert restored(jobs, agent, place / f"random-{number}", **told)[0] == expected, told
