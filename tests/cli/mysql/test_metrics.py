@@ -1,4 +1,4 @@
-import http.client
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -6,9 +6,10 @@ from click.testing import CliRunner
 
 from pilothouse.cli.main import ph
 from pilothouse.cli.mysql.figures import Measured, rows
+from pilothouse.cli.mysql.metrics import END, FETCH
 from pilothouse.cli.mysql.samples import Sample, document, samples
 from pilothouse.platform.databases.mysql.monitoring.rules import text as rules_text
-from tests.platform.databases.lab import Lab, Member
+from tests.platform.databases.lab import PYTHON, Lab, Member
 
 TEXT = """# HELP mysql_up Whether it answers.
 # TYPE mysql_up gauge
@@ -82,12 +83,16 @@ def member() -> Iterator[Member]:
 
 
 def test_every_figure_is_there_of_a_real_primary(member: Member) -> None:
-    connection = http.client.HTTPSConnection("127.0.0.1", member.port, timeout=10, context=member._context(None))
-    connection.request("GET", "/metrics")
-    found = list(samples(connection.getresponse().read().decode()))
-    connection.close()
-    later = [each._replace(value=each.value + 2) if each.name.endswith("measured_timestamp_seconds") else each for each in found]
-    shown = table(Measured.of(found, later))
+    first, last = fetched(member, "0", "1.2")
+    shown = table(Measured.of(list(samples(first)), list(samples(last))))
     assert shown["role"] == "primary"
+    assert float(shown["statements/s"]) > 0
     empty = {title for title, each in shown.items() if each == "-"}
-    assert empty == {"lag", "acknowledging", "mean time"}
+    assert empty == {"lag", "acknowledging"}
+
+
+def fetched(member: Member, *pauses: str) -> list[str]:
+    """As the program is run in the pod, but for its places."""
+    program = FETCH.replace("/tls/ca.crt", str(member.folder / "tls" / "ca.crt")).replace("127.0.0.1:8443", f"127.0.0.1:{member.port}")
+    done = subprocess.run([PYTHON, "-I", "-c", program, *pauses], capture_output=True, timeout=60, check=True)
+    return done.stdout.decode().split(END)[: len(pauses)]
