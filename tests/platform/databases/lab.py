@@ -42,6 +42,8 @@ class Lab:
         self.folder = Path(tempfile.mkdtemp(prefix="ph-lab-"))
         self.folder.chmod(0o755)
         self.authority = CertificateAuthority.create(self.folder / "authority")
+        for client in ("operator", "member", "job", "nobody"):
+            self.authority.issue_client(client).write(self.folder, client)
         self.program = self.folder / "agent.pyz"
         self.program.write_bytes(bundle())
         self.members = [Member(self, ordinal) for ordinal in range(count)]
@@ -246,10 +248,7 @@ class Member:
     def _context(self, client: str | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self.folder / "tls" / "ca.crt"))
         if client is not None:
-            certificate = self.lab.folder / f"{client}.crt"
-            if not certificate.exists():
-                self.lab.authority.issue_client(client).write(self.lab.folder, client)
-            context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+            context.load_cert_chain(self.lab.folder / f"{client}.crt", self.lab.folder / f"{client}.key")
         return context
 
     def _make_folders(self) -> None:

@@ -58,6 +58,8 @@ def _replication(row: Row) -> Replication | None:
         has_applied_all="read all relay log" in str(row["Slave_SQL_Running_State"]),
         relay_log=str(row["Relay_Log_File"] or ""),
         relay_position=int(row["Relay_Log_Pos"] or 0),
+        log_file=str(row["Master_Log_File"] or ""),
+        log_position=int(row["Read_Master_Log_Pos"] or 0),
         lag_s=None if lag is None else float(lag),
         io_errno=int(row["Last_IO_Errno"] or 0),
         io_error=str(row["Last_IO_Error"] or ""),

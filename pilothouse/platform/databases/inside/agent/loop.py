@@ -18,6 +18,7 @@ from pilothouse.platform.databases.inside.agent.plan import Do, Step, next_step
 from pilothouse.platform.databases.inside.agent.plan import Memory as Known
 from pilothouse.platform.databases.inside.agent.process import Process
 from pilothouse.platform.databases.inside.agent.program import Program
+from pilothouse.platform.databases.inside.agent.report import Report as ReceivedReport
 from pilothouse.platform.databases.inside.agent.seed import choose
 from pilothouse.platform.databases.inside.agent.seed.pushed import Pushed
 from pilothouse.platform.databases.inside.agent.seen import Seen
@@ -66,6 +67,7 @@ class Loop:
         self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory)
         self._observer = Observer(settings, self._process, self._sql, self._marks, self._wake.set)
         self._keeper = Keeper(settings, self._wake.set)
+        self._report = ReceivedReport(settings.tls, self._wake.set)
         self._upkeep = Upkeep(settings, self._wake.set)
         self._hold = Hold(settings.run)
         self._is_settled = False
@@ -131,8 +133,9 @@ class Loop:
                 step = Step(Do.WAIT, "seeing to accounts and databases")
             error = error or self._keeper.error
             self._upkeep.see_to()
-        elif step.do is Do.DONE and seen.answer is not None:
+        elif step.do is Do.DONE and wanted is not None and seen.answer is not None:
             self._upkeep.see_to()
+            self._report.see_to(wanted, seen.answer)
         elif step.do is Do.WAIT:
             pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
         self._is_settled = step.do in (Do.DONE, Do.WAIT)

@@ -10,6 +10,7 @@ from pilothouse.platform.databases.inside.agent.process import Ended
 class Replication:
     """Of a server that has a source. io: `Yes`, `Connecting`, `Preparing` or `No`. received: the last whole transaction that it has
     been sent since its start, "" before the first connection. relay_log, relay_position: up to where it has applied.
+    log_file, log_position: in the source's log, up to where it has received.
     """
 
     host: str
@@ -21,6 +22,8 @@ class Replication:
     has_applied_all: bool
     relay_log: str
     relay_position: int
+    log_file: str
+    log_position: int
     lag_s: float | None
     io_errno: int
     io_error: str

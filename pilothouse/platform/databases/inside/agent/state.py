@@ -99,6 +99,7 @@ def _replication(report: Report, answer: Answer) -> State:
     source = answer.replication
     return {
         "source": source.host if source else "",
+        "port": source.port if source else 0,
         "io": source is not None and source.receives,
         "sql": source is not None and source.sql,
         "lag_s": source.lag_s if source else None,

@@ -65,6 +65,19 @@ def test_an_old_primary_that_was_cut_off_never_accepts_a_write_again(lab: Lab) -
     eventually(lambda: ids(old) == [2])
 
 
+def test_a_replica_that_begins_to_acknowledge_frees_what_waited_before(lab: Lab) -> None:
+    primary, replica = lab.members
+    replica.applied(acknowledges=False)
+    waiting = [Insert(primary, 1)]
+    eventually(lambda: ids(replica) == [1])
+    waiting.append(Insert(primary, 2))
+    replica.put(acknowledges=True)
+    for insert in waiting:
+        insert.join(15)
+        assert insert.answer == []
+    assert ids(primary) == [1, 2]
+
+
 def test_an_agent_that_is_killed_again_and_again_ends_where_it_should(lab: Lab) -> None:
     """The replica's data are copied anew, and it becomes primary, while its agent lives for moments alone."""
     primary, replica = lab.members

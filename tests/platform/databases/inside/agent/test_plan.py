@@ -43,7 +43,7 @@ def wanted(role: str = "primary", **changes: Any) -> Wanted:
 
 
 def following(**changes: Any) -> Replication:
-    plain = Replication("orders-0", 3306, True, "Yes", True, "0-17-5", True, "relay.000002", 4, 0.0, 0, "", 0, "")
+    plain = Replication("orders-0", 3306, True, "Yes", True, "0-17-5", True, "relay.000002", 4, "binlog.000001", 4, 0.0, 0, "", 0, "")
     return replace(plain, **changes)
 
 
