@@ -30,7 +30,7 @@ class Writer(threading.Thread):
             try:
                 if member is not None:
                     self._write(member)
-            except pymysql.Error:
+            except (pymysql.Error, OSError):
                 pass
             time.sleep(0.01)
 
@@ -38,7 +38,7 @@ class Writer(threading.Thread):
         with member.connected(read_timeout=5, connect_timeout=2) as connection, connection.cursor() as cursor:
             while not self.is_over.is_set():
                 self._next += 1
-                cursor.execute("INSERT INTO t VALUES (%s)", self._next)
+                cursor.execute("INSERT INTO t VALUES (%s)", (self._next,))
                 self.acknowledged[self._next] = time.monotonic()
                 time.sleep(0.005)
 
@@ -54,6 +54,8 @@ def conductor() -> Iterator[Conductor]:
     assert member is not None
     member.until(lambda state: state["applied"])
     member.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    eventually(lambda: len(conductor.status["acknowledging"]) == 2, 60)
+    settled(conductor)
     yield conductor
     conductor.close()
     lab.close()
