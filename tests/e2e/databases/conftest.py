@@ -12,7 +12,7 @@ from tests.e2e.instance import Instance, require_rights, started
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Instance]:
-    with started(7) as made:
+    with started(7, "--nodes", "3") as made:
         yield made
         require_rights(made)
 

@@ -66,8 +66,10 @@ class Trio:
 
         def is_well() -> bool:
             status = self.status
-            whole = status.get("phase") == "Online" and status.get("durable") and len(status.get("acknowledging", ())) == 2
-            return bool(whole) and status["readyReplicas"] == len(status["members"]) and status["primary"] != (but or "-")
+            members = len(status.get("members", ()))
+            safe = members == 1 or (status.get("durable") and len(status.get("acknowledging", ())) == 2)
+            whole = status.get("phase") == "Online" and members and status["readyReplicas"] == members
+            return bool(safe and whole) and status["primary"] != (but or "-")
 
         try:
             eventually(is_well, within_s, 0.5)
