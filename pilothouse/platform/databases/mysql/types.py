@@ -108,7 +108,9 @@ class MySQLStatus(Model):
     )
     seeded: str = Field("", description="The member that the data began on; empty as long as there is none.")
     durable: bool = Field(False, description="Whether each acknowledged transaction is on two disks, so that a replica may take over.")
+    waits: bool = Field(False, description="Whether commits wait for an acknowledgement.")
     move: Move | None = None
+    reseeded_at: str = Field("", description="The `at` of the last reseed that was carried out or refused.")
     switched_at: str = Field("", description="The `at` of the last switchover that was carried out or given up.")
     version: str = ""
     image: str = Field("", description="The image that the members run.")

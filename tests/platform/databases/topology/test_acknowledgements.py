@@ -52,8 +52,12 @@ def test_a_replica_that_is_gone_is_replaced_once_it_is_certainly_silent() -> Non
     gone = Member("db-1", 99.0, replica("db-1").state)
     others = (primary(), replica("db-2"), replica("db-3"))
     assert standing_of(gone, *others, replicas=5, before=before).acknowledging == before.acknowledging
-    ended = Member("db-1", 0.1, {"process": "ended", "data": "ready"})
-    assert standing_of(ended, *others, replicas=5, before=before).acknowledging == ("db-2", "db-3")
+    ended = Member("db-1", 0.1, {"process": "ended", "data": "ready", "told": {"acknowledges": True}})
+    assert standing_of(ended, *others, replicas=5, before=before).acknowledging == before.acknowledging
+    told = Member("db-1", 0.1, {"process": "ended", "data": "ready", "told": {"acknowledges": False}})
+    assert standing_of(told, *others, replicas=5, before=before).acknowledging == ("db-2", "db-3")
+    new = Member("db-1", 0.1, {"process": "absent", "data": "ready", "told": None})
+    assert standing_of(new, *others, replicas=5, before=before).acknowledging == ("db-2", "db-3")
 
 
 def test_a_replica_stays_in_the_list_until_another_one_has_what_it_has() -> None:
@@ -68,10 +72,10 @@ def test_one_that_is_to_go_stays_until_it_has_said_that_it_acknowledges_no_more(
     leaving = replace(replica("db-1"), leaves=True)
     others = (primary(), replica("db-2"), replica("db-3"))
     assert standing_of(leaving, *others, before=before).acknowledging == before.acknowledging
-    silent = replace(replica("db-1", semi_sync={"acknowledges": False}), leaves=True)
+    silent = replace(replica("db-1", semi_sync={"acknowledges": False}, told={"acknowledges": False}), leaves=True)
     assert standing_of(silent, *others, before=before).acknowledging == ("db-2", "db-3")
 
 
 def test_a_single_member_waits_for_nobody() -> None:
     before = replace(STANDING, acknowledging=("db-1",), durable=True)
-    assert standing_of(primary(), replica("db-1"), replicas=1, before=before) == STANDING
+    assert standing_of(primary(), replica("db-1"), replicas=1, before=replace(before, waits=True)) == STANDING

@@ -2,7 +2,8 @@
 
 It has the properties of the real servers that decisions rely on: a commit on a primary that waits for acknowledgements is in its log
 before one is there; a replica that starts again has lost what it had received and not applied; a server that is started as a
-replica takes back what was not acknowledged, and sometimes its last acknowledged transaction too; an agent obeys no lower term.
+replica takes back what was not acknowledged, and sometimes its last acknowledged transaction too; an agent obeys no lower term, and
+starts what has ended by the order that it holds. A replica that gets another source counts as intact although it has not caught up with it.
 """
 
 import copy
@@ -17,6 +18,7 @@ from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.orders import Order
 
 EPOCH_S = 1_800_000_000.0
+TAKE_OVER_S = 5.0
 
 
 @dataclass
@@ -53,6 +55,8 @@ class Server:
     errno: int = 0
     reseeded: str = ""
     read_only_since: float | None = None
+    order: Order | None = None
+    ended_s: float = 0.0
 
     @property
     def number(self) -> int:
@@ -74,6 +78,8 @@ class Server:
             "drained": up and self.drained,
             "gate": up and self.gate,
             "read_only_since": self.read_only_since,
+            "reseeded": self.reseeded,
+            "told": {"acknowledges": self.order.acknowledges} if self.order else None,
             "gtid": {
                 "executed": position(self.log),
                 "received": position(self.log + self.relay),
@@ -190,7 +196,17 @@ class World:
     def tell(self, name: str, order: Order) -> None:
         server = self.servers[name]
         if server.agent and self.reaches("operator", name) and order.term >= server.term:
+            server.order = order
             self._obey(server, order)
+
+    def _go_on(self) -> None:
+        """Agents start again by the order that they hold what has ended; a primary that waits for acknowledgements only after a while."""
+        for server in self.servers.values():
+            order = server.order
+            if not server.agent or order is None or server.process == "running" or order.term < server.term:
+                continue
+            if order.role == "replica" or not order.semi_sync or self.now_s - server.ended_s >= TAKE_OVER_S:
+                self._obey(server, order)
 
     def _obey(self, server: Server, order: Order) -> None:
         server.term = order.term
@@ -248,7 +264,7 @@ class World:
         if not order.source:
             server.io, server.fence_term = False, order.term
         elif server.source != order.source or server.fence_term:
-            server.source, server.fence_term, server.io, server.intact = order.source, 0, False, False
+            server.source, server.fence_term, server.io = order.source, 0, False
 
     def _starts_as_replica(self, server: Server) -> None:
         lost = server.waiting
@@ -329,11 +345,12 @@ class World:
         if server.process == "running":
             waited = server.waiting
             server.ends()
-            server.waiting = waited
+            server.waiting, server.ended_s = waited, self.now_s
 
     def kill_pod(self, name: str) -> None:
         self.kill_server(name)
         self.servers[name].agent = False
+        self.servers[name].order = None
 
     def pod_returns(self, name: str) -> None:
         server = self.servers[name]
@@ -353,6 +370,7 @@ class World:
 
     def pass_time(self, seconds: float = 0.5, *, cut_off: float = 0.0) -> None:
         self.now_s += seconds
+        self._go_on()
         self.replicate()
         for operator in self.operators:
             operator.listen()

@@ -120,7 +120,7 @@ class Loop:
     def _round(self) -> float:
         self._reap()
         wanted = self._wanted
-        seen = self._observer.look(wanted)
+        self._reseeded, seen = self._memory.reseeded, self._observer.look(wanted)
         self._hold.keep(seen)
         self._carrier.note(seen)
         step = self._plan(wanted, seen)
@@ -156,6 +156,7 @@ class Loop:
             is_tuned=pid == seen.pid and tuned_for == (wanted.server, seen.disk.size),
             draining_s=self._draining_s(wanted),
             clients=self._carrier.clients,
+            ended_s=time.time() - seen.ended.at if seen.ended else 0.0,
         )
         return next_step(wanted, seen, known)
 
@@ -224,5 +225,6 @@ class Loop:
             unanswered_s=self._observer.unanswered_s,
             read_only_since=self._observer.read_only_since,
             untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(log),
+            reseeded=self._reseeded,
         )
         self.board.publish(document(self._settings, report, self._program.digest))

@@ -57,6 +57,12 @@ DRAIN_S = 0.5
 DONE = Step(Do.DONE)
 
 
+TAKE_OVER_S = 5.0
+"""How long a primary that has ended leaves it to the operator to have another member take over. Started as a primary it would commit what
+nobody has acknowledged, and could follow the other one only with a copy of its data.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the agent knows besides.
@@ -64,7 +70,7 @@ class Memory:
     source: a digest of the source and the account that the server was told last, as `wanted_source` is of those wanted.
     reseeded: the id of the last request for other data that was carried out. has_tls: it serves the certificate that is mounted.
     is_tuned: it has taken the settings that are wanted. draining_s: for how long sessions are being ended; clients: how many there were
-    when that was done last, None before.
+    when that was done last, None before. ended_s: since when the last server has ended.
     """
 
     source: str = ""
@@ -74,6 +80,7 @@ class Memory:
     is_tuned: bool = True
     draining_s: float = 0.0
     clients: int | None = None
+    ended_s: float = 0.0
 
 
 def next_step(wanted: Wanted, seen: Seen, memory: Memory) -> Step:
@@ -88,6 +95,8 @@ def next_step(wanted: Wanted, seen: Seen, memory: Memory) -> Step:
     if seen.data != "ready":
         return Step(Do.SEED) if wanted.seed else Step(Do.WAIT, "waiting to be told where its data come from")
     if not seen.pid:
+        if seen.ended and wanted.role == "primary" and wanted.semi_sync and memory.ended_s < TAKE_OVER_S:
+            return Step(Do.WAIT, "waiting whether another member takes over")
         return Step(
             Do.START if seen.can_start else Do.WAIT, "starting the server" if seen.has_supervisor else "waiting for the server's container"
         )

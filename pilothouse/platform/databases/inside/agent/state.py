@@ -20,7 +20,10 @@ _QUIET = frozenset({"gtid", "disk", "sessions", "uptime_s", "unanswered_s"})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the loop knows after a round. fenced_at: see `observe.Observer`. tuned, server: the settings that the server has taken."""
+    """What the loop knows after a round.
+
+    fenced_at: see `observe.Observer`. tuned, server: the settings that the server has taken. reseeded: as it was when the rest was seen.
+    """
 
     term: int
     wanted: Wanted | None
@@ -38,6 +41,7 @@ class Report:
     unanswered_s: float
     read_only_since: float | None
     untruncated: bool
+    reseeded: str
 
 
 _WITHOUT_ANSWER: State = {"gtid": None, "replication": None, "semi_sync": None, "version": "", "sessions": 0, "uptime_s": None}
@@ -67,6 +71,8 @@ def document(settings: Settings, report: Report, program: str) -> State:
         "answers": answer is not None,
         "unanswered_s": round(report.unanswered_s, 1),
         "untruncated": report.untruncated,
+        "reseeded": report.reseeded,
+        "told": {"acknowledges": wanted.acknowledges} if wanted else None,
         "leaving": report.is_leaving or seen.is_stopping,
         "objects": {key: {"version": each.version, "error": each.error} for key, each in report.objects.items()},
         "disk": {"size": report.disk.size, "free": report.disk.free},

@@ -1,7 +1,7 @@
 """Which replicas acknowledge, and whether every acknowledged transaction is on two disks (pure).
 
 A failover asks each replica that may have acknowledged, so the list only loses one that certainly acknowledges no more, and whose
-transactions another one has.
+transactions another one has. One that is to be replaced is told first to acknowledge no more, and leaves the list once it has said so.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,30 @@ from pilothouse.platform.databases.mysql.topology.wish import Wish
 def kept(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Standing:
     """Of an instance whose primary is there."""
     if wish.replicas < 2:
-        return replace(standing, acknowledging=(), durable=False)
+        return replace(standing, acknowledging=(), durable=False, waits=False)
     primary = members.get(standing.primary) or Member(standing.primary)
     if not primary.answers:
         return standing
     standing = _with_new(wish, standing, members)
-    standing = _without_old(standing, members, primary)
-    return replace(standing, durable=standing.durable or _is_durable(standing, members, primary))
+    standing = _without_old(wish, standing, members, primary)
+    waits = standing.waits or bool(standing.acknowledging)
+    return replace(standing, waits=waits, durable=standing.durable or _is_durable(standing, members, primary))
 
 
-def is_wanted(name: str, standing: Standing, members: Mapping[str, Member]) -> bool:
-    """Whether the member is to acknowledge: not one that will leave, once others can."""
-    if name not in standing.acknowledging:
-        return False
-    others = [each for each in acknowledging(standing, members) if each.name != name and not each.leaves]
-    return not members[name].leaves or not others
+def wanted(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> set[str]:
+    """Those of the list that are to acknowledge: all of it, until as many as are needed are there and stay."""
+    good = _good(standing, members)[: wish.acknowledging]
+    return set(good) if len(good) == wish.acknowledging else set(standing.acknowledging)
+
+
+def _good(standing: Standing, members: Mapping[str, Member]) -> list[str]:
+    """Those that are there, the ones that follow the primary first."""
+    there = [each for each in acknowledging(standing, members) if each.runs and not each.leaves]
+    return [each.name for each in sorted(there, key=lambda each: not each.follows(standing.primary))]
 
 
 def _with_new(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Standing:
-    good = [each for each in acknowledging(standing, members) if each.runs and not each.leaves]
-    room = wish.acknowledging - len(good)
+    room = wish.acknowledging - len(_good(standing, members))
     new = [
         member.name
         for member in members.values()
@@ -48,19 +52,16 @@ def _with_new(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> 
     return replace(standing, acknowledging=(*standing.acknowledging, *new[: max(0, room)]))
 
 
-def _without_old(standing: Standing, members: Mapping[str, Member], primary: Member) -> Standing:
-    """Without those that were replaced: more than is needed, silent for certain, and somebody else has what they have."""
-    stays = [each for each in acknowledging(standing, members) if each.runs and not each.leaves]
-    gone = [each for each in acknowledging(standing, members) if each not in stays and _is_silenced(each)]
-    proven = any(each.follows(primary.name) and each.received.covers(primary.executed) for each in stays)
-    if not gone or not proven or len(stays) < min(2, len(standing.acknowledging)):
+def _without_old(wish: Wish, standing: Standing, members: Mapping[str, Member], primary: Member) -> Standing:
+    """Without those that are wanted no more and silent for certain, once one that stays has what they have."""
+    stay = wanted(wish, standing, members)
+    gone = {each.name for each in acknowledging(standing, members) if each.name not in stay and each.is_silenced}
+    proven = any(
+        each.follows(primary.name) and each.received.covers(primary.executed) for each in map(members.get, stay) if each is not None
+    )
+    if not gone or not proven:
         return standing
-    names = {each.name for each in gone}
-    return replace(standing, acknowledging=tuple(name for name in standing.acknowledging if name not in names))
-
-
-def _is_silenced(member: Member) -> bool:
-    return member.has_ended or (member.answers and not member.acknowledges)
+    return replace(standing, acknowledging=tuple(name for name in standing.acknowledging if name not in gone))
 
 
 def _is_durable(standing: Standing, members: Mapping[str, Member], primary: Member) -> bool:

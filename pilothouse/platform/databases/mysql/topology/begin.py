@@ -20,13 +20,17 @@ def begin(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Stan
     heard = [members[name] for name in wish.names if name in members and members[name].is_heard]
     if len(heard) < wish.replicas:
         return standing
-    first = first_of(heard)
+    first = first_of(wish, heard)
     return standing if first is None else replace(standing, primary=first.name, term=max(standing.term, *(each.term for each in heard)) + 1)
 
 
-def first_of(heard: list[Member]) -> Member | None:
-    """The member that has all that the others have: of volumes that were kept; the first one where all are empty. None: they differ."""
+def first_of(wish: Wish, heard: list[Member]) -> Member | None:
+    """The first one where all are empty, or the one that has data. None: several have, and no server runs that could say how much.
+
+    Then the one that the user names by `force`: a server that is started as a replica may take back what it has acknowledged, so that
+    nothing is tried.
+    """
     kept = [member for member in heard if member.has_data]
-    if not kept:
-        return heard[0]
-    return next((member for member in kept if all(member.executed.covers(other.executed) for other in kept)), None)
+    if len(kept) > 1:
+        return next((member for member in kept if wish.force and member.name == wish.switch_to), None)
+    return kept[0] if kept else heard[0]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql.topology import acknowledgements, failover, labels, switchover
+from pilothouse.platform.databases.mysql.topology import acknowledgements, failover, labels, reseeding, switchover
 from pilothouse.platform.databases.mysql.topology.begin import begin
 from pilothouse.platform.databases.mysql.topology.findings import Finding, findings
 from pilothouse.platform.databases.mysql.topology.member import Member
@@ -52,7 +52,7 @@ def next_standing(wish: Wish, standing: Standing, members: Mapping[str, Member],
             return failover.begun(standing, now)
         if wish.force and switchover.is_asked(wish, standing):
             return failover.forced(wish, standing, members, now)
-    standing = switchover.step(wish, standing, members, now)
+    standing = reseeding.step(wish, switchover.step(wish, standing, members, now), members)
     return acknowledgements.kept(wish, _recovered(standing, members, now), members)
 
 

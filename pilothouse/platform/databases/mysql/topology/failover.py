@@ -73,11 +73,18 @@ def elected(standing: Standing, members: Mapping[str, Member]) -> Standing:
 
 
 def _chosen(standing: Standing, voters: list[Member]) -> Standing:
+    """What the new primary alone has was acknowledged, too: until one of the rest has it no other may take over from it."""
     best = best_of(voters)
     if best is None:
         return standing
-    rest = tuple(name for name in standing.acknowledging if name != best.name)
-    return replace(standing, primary=best.name, acknowledging=rest, move=replace(standing.move, target=best.name))
+    rest = [member for member in voters if member.name != best.name]
+    return replace(
+        standing,
+        primary=best.name,
+        acknowledging=tuple(member.name for member in rest),
+        durable=any(member.received.covers(best.received) for member in rest),
+        move=replace(standing.move, target=best.name),
+    )
 
 
 def best_of(voters: list[Member]) -> Member | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pilothouse.platform.databases.mysql.topology import failover, switchover
+from pilothouse.platform.databases.mysql.topology import failover, reseeding, switchover
 from pilothouse.platform.databases.mysql.topology.begin import first_of
 from pilothouse.platform.databases.mysql.topology.errant import has_errant
 from pilothouse.platform.databases.mysql.topology.member import Member
@@ -22,7 +22,11 @@ class Finding:
 
 def findings(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> tuple[Finding, ...]:
     found = [_of_beginning(wish, standing, members), _of_primary(wish, standing, members), _of_switchover(wish, standing, members)]
-    found += [_of_acknowledgements(standing, members), *(_of_member(standing, members, member) for member in members.values())]
+    found += [
+        _of_acknowledgements(wish, standing, members),
+        _of_reseed(wish, standing, members),
+        *(_of_member(standing, members, member) for member in members.values()),
+    ]
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -32,8 +36,9 @@ def _of_beginning(wish: Wish, standing: Standing, members: Mapping[str, Member])
     silent = [name for name in wish.names if name not in members or not members[name].is_heard]
     if silent:
         return Finding("Starting", f"waits for {', '.join(silent)}")
-    if first_of([members[name] for name in wish.names]) is None:
-        return Finding("Diverged", "the volumes hold different histories: keep the claim of the right one and delete the others", True)
+    if first_of(wish, [members[name] for name in wish.names]) is None:
+        text = "several volumes hold data, and nothing says which has the newest"
+        return Finding("Unknown", f"{text}: ph mysql failover {wish.name} --force --to MEMBER takes that one's", True)
     return None
 
 
@@ -57,13 +62,14 @@ def _way_of_single(wish: Wish, member: Member | None) -> str:
     return "it is started again"
 
 
-def _of_acknowledgements(standing: Standing, members: Mapping[str, Member]) -> Finding | None:
+def _of_acknowledgements(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
     primary = members.get(standing.primary)
-    if not standing.durable or primary is None or not primary.answers or not primary.waits_for_acknowledgements:
+    if not standing.waits or primary is None or not primary.answers or not primary.waits_for_acknowledgements:
         return None
     if any(each.receives for each in failover.acknowledging(standing, members)):
         return None
-    return Finding("NoAcknowledgement", "writes wait: no replica is there to acknowledge them", True)
+    way = f"start one again, or have one member alone: ph mysql scale {wish.name} 1"
+    return Finding("NoAcknowledgement", f"writes wait: no replica is there to acknowledge them: {way}", True)
 
 
 def _of_switchover(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
@@ -79,6 +85,15 @@ def _of_switchover(wish: Wish, standing: Standing, members: Mapping[str, Member]
             "SwitchoverWaits", f"{to or 'no replica'} {'does not follow' if to else 'follows'} {primary.name} closely enough yet"
         )
     return None
+
+
+def _of_reseed(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
+    """Also of a request that is over, for as long as it stands in the spec and could not be carried out."""
+    member = members.get(wish.reseed_member)
+    if not wish.reseed_at or (member is not None and member.reseeded == wish.reseed_at):
+        return None
+    why = reseeding.hindrance(wish, standing, members)
+    return Finding("ReseedRefused", f"the data of {wish.reseed_member} stay: {why}") if why else None
 
 
 def _of_member(standing: Standing, members: Mapping[str, Member], member: Member) -> Finding | None:

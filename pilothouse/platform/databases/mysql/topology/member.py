@@ -93,6 +93,22 @@ class Member:
         return bool(self._part("semi_sync").get("acknowledges"))
 
     @property
+    def is_silenced(self) -> bool:
+        """Whether it certainly acknowledges nothing more: it does not, and its agent does not hold an order to.
+
+        A server that ended is no proof: its agent starts it again by the order that it holds.
+        """
+        if not self.is_heard or (self.answers and self.acknowledges):
+            return False
+        told = self._of("told", None)
+        return self.has_ended if told is None else not told.get("acknowledges")
+
+    @property
+    def reseeded(self) -> str:
+        """The last occasion on which its data were copied anew."""
+        return str(self._of("reseeded", ""))
+
+    @property
     def fence_term(self) -> int:
         """The term at whose order it has stopped to receive from anybody; 0 when it may receive."""
         return int(self._part("replication").get("stopped_io_at_term") or 0)

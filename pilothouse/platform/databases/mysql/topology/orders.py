@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql.topology import acknowledgements, switchover
+from pilothouse.platform.databases.mysql.topology import acknowledgements, reseeding, switchover
 from pilothouse.platform.databases.mysql.topology.errant import is_behind_the_logs, is_unacknowledged
 from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
@@ -68,7 +68,7 @@ def _while_electing(standing: Standing, member: Member) -> Order:
 def _of_primary(wish: Wish, standing: Standing, members: Mapping[str, Member], member: Member) -> Order:
     seed = "" if standing.seeded else "pushed" if wish.restores else "empty"
     handed = standing.move.handed if standing.move.target == member.name else ""
-    semi_sync = wish.replicas > 1 and (standing.durable or bool(standing.acknowledging))
+    semi_sync = wish.replicas > 1 and standing.waits
     drain = switchover.is_draining(standing, members) and standing.move.source == member.name
     return Order(standing.term, "primary", semi_sync=semi_sync, drain=drain, promote_after=handed, seed=seed)
 
@@ -78,7 +78,7 @@ def _of_replica(wish: Wish, standing: Standing, members: Mapping[str, Member], m
         standing.term,
         "replica",
         source=standing.primary,
-        acknowledges=acknowledgements.is_wanted(member.name, standing, members),
+        acknowledges=member.name in acknowledgements.wanted(wish, standing, members),
         graceful=standing.move.source == member.name and bool(standing.move.handed),
         gate=switchover.is_before_hand_over(standing) and standing.move.target == member.name,
         reseed=_reseed(wish, standing, members, member),
@@ -91,13 +91,17 @@ def _reseed(wish: Wish, standing: Standing, members: Mapping[str, Member], membe
     """Names the occasion on which its data is copied anew.
 
     It is asked for, or the member is behind what the primary keeps and has nothing of its own, or it was the primary and what it alone
-    has was never acknowledged.
+    has was never acknowledged. The member carries an occasion out once, so one that comes again gets another name.
     """
-    if wish.reseed_member == member.name and wish.reseed_at:
+    if reseeding.is_due(wish, standing, members) and wish.reseed_member == member.name:
         return wish.reseed_at
     if is_behind_the_logs(standing, members, member):
-        return f"behind-{standing.term}"
-    return f"errant-{standing.term}" if is_unacknowledged(standing, members, member) else ""
+        return _occasion(f"behind-{standing.term}", member)
+    return _occasion(f"errant-{standing.term}", member) if is_unacknowledged(standing, members, member) else ""
+
+
+def _occasion(name: str, member: Member) -> str:
+    return f"{name}-again" if member.reseeded == name else name
 
 
 def _donor(standing: Standing, members: Mapping[str, Member], member: Member) -> str:

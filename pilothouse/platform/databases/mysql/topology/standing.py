@@ -54,6 +54,8 @@ class Standing:
     seeded: str = ""
     move: Move = field(default_factory=Move)
     switched_at: str = ""
+    waits: bool = False
+    reseeded_at: str = ""
 
     @classmethod
     def of(cls, status: Mapping[str, Any]) -> "Standing":
@@ -65,6 +67,8 @@ class Standing:
             str(status.get("seeded") or ""),
             Move.of(status.get("move") or {}),
             str(status.get("switchedAt") or ""),
+            bool(status.get("waits")),
+            str(status.get("reseededAt") or ""),
         )
 
     @property
@@ -81,6 +85,8 @@ class Standing:
             "durable": self.durable,
             "seeded": self.seeded,
             "switchedAt": self.switched_at,
+            "waits": self.waits,
+            "reseededAt": self.reseeded_at,
         }
         return made | ({"move": self._move()} if self.move.started_at else {})
 

@@ -78,11 +78,12 @@ def _further(standing: Standing, members: Mapping[str, Member], now: str) -> Sta
 
 
 def _handed(standing: Standing, source: Member) -> Standing:
+    """The old primary has everything, so it acknowledges beside those that may do so still."""
     target = standing.move.target
-    rest = tuple(name for name in standing.acknowledging if name != target)
-    both = (*rest, source.name) if len(rest) < 2 and standing.acknowledging else rest
+    rest = [name for name in standing.acknowledging if name != target]
+    those = (source.name, *rest) if standing.waits else ()
     move = replace(standing.move, handed=source.executed_text)
-    return replace(standing, term=standing.term + 1, primary=target, acknowledging=both, move=move)
+    return replace(standing, term=standing.term + 1, primary=target, acknowledging=those, move=move)
 
 
 def _read_only_s(members: Mapping[str, Member], move: Move, now: str) -> float | None:
