@@ -11,7 +11,7 @@ from tests.platform.databases.conductor import Conductor
 from tests.platform.databases.inside.agent.test_replication import eventually, ids
 from tests.platform.databases.lab import Lab, Member
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 class Writer(threading.Thread):
@@ -76,7 +76,11 @@ def settled(conductor: Conductor) -> None:
         states = [member.state() for member in conductor.lab.members]
         return sum(bool((each["replication"] or {}).get("io")) for each in states) == 2 and bool(conductor.status.get("durable"))
 
-    eventually(all_follow, 60)
+    try:
+        eventually(all_follow, 120)
+    except AssertionError as error:
+        seen = [f"{member.name}: {member.state()}\n{member.log()}" for member in conductor.lab.members]
+        raise AssertionError("\n".join([str(conductor.status), *seen])) from error
 
 
 def same(conductor: Conductor, writers: list[Writer]) -> None:
