@@ -337,7 +337,7 @@ def test_a_new_primary_that_dies_before_the_rest_has_what_it_had_is_waited_for()
     world = started()
     world.cut |= {frozenset(("orders-0", "orders-2")), frozenset(("orders-1", "orders-2"))}
     world.write_some(3)
-    world.kill_server("orders-0")
+    world.kill_pod("orders-0")
     for _ in range(4):
         world.pass_time(0.05)
     assert (world.status["primary"], world.status["durable"]) == ("orders-1", False)
