@@ -45,7 +45,9 @@ class Trio:
 
     @property
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.cluster.get("-n", self.namespace, "mysql", NAME).get("status") or {}
+        """Empty while the cluster's API does not answer."""
+        said = self.kubectl("get", "mysql", NAME, "-o", "json", check=False)
+        found: dict[str, Any] = (json.loads(said).get("status") or {}) if said else {}
         return found
 
     @property
@@ -69,7 +71,7 @@ class Trio:
             members = len(status.get("members", ()))
             safe = members == 1 or (status.get("durable") and len(status.get("acknowledging", ())) == 2)
             whole = status.get("phase") == "Online" and members and status["readyReplicas"] == members
-            return bool(safe and whole) and status["primary"] != (but or "-")
+            return bool(safe and whole) and status.get("primary") != (but or "-")
 
         try:
             eventually(is_well, within_s, 0.5)
@@ -143,7 +145,7 @@ class Trio:
 
     def histories(self) -> dict[str, str]:
         """Of each member: the checksum of the rows and the transactions that it has."""
-        ask = ("CHECKSUM TABLE written", "SELECT @@gtid_binlog_pos, @@gtid_current_pos")
+        ask = ("CHECKSUM TABLE written", "SELECT @@gtid_binlog_pos")
         names = [each["name"] for each in self.status["members"]]
         return {name: self.sql(name, *ask, check=False) for name in names}
 
