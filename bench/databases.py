@@ -16,7 +16,7 @@ from dataclasses import replace
 from bench.rig import containers, processes
 from bench.rig.calm import until_calm
 from bench.rig.context import Context
-from bench.rig.database import AGENT, MAKING_S, READY_S, SERVER, Database
+from bench.rig.database import AGENT, MAKING_S, READY_S, SERVER, Database, is_well
 from bench.rig.figures import Figures, latencies, milliseconds, now
 from bench.rig.sysbench import speed
 from bench.rig.writers import Writers, tokens, writing
@@ -76,25 +76,29 @@ async def create(context: Context, client: Client) -> Figures:
 
 
 async def failover(context: Context, database: Database) -> Figures:
-    """decided: from when the operator has begun to replace the primary until the new one accepts writes, as the status says it."""
+    """In three parts, by what the status says: seen (from the kill until a higher term is written down), decided (until the new primary
+    is known to accept writes: replicas cease to receive, one is chosen and promoted), reached (until the next row).
+    """
     plan = await database.plan("failover", count=8, think_s=0.005, tag="f")
     await database.until_answers(plan)
-    took, decided = [], []
+    took: dict[str, list[float]] = {"next_row": [], "seen": [], "decided": [], "reached": []}
     with writing(plan) as writers:
         await _until_rows(writers)
         for number in range(context.pick(50, 5)):
             await asyncio.sleep(BEFORE_S)
-            old = (await database.status())["primary"]
-            took.append(await _next_row(writers, await database.kill(old)))
-            status = await database.until(lambda status, old=old: status["primary"] not in ("", old))  # type: ignore[misc]
-            status = await database.until_well()
-            decided.append(_lasted(status["move"]))
-            context.say(f"kill {number + 1}: the next row after {took[-1]:.2f} s")
+            old, ahead_s = (await database.status())["primary"], time.time() - time.monotonic()
+            moment = await database.kill(old)
+            next_s = await _next_row(writers, moment)
+            move = (await database.until(lambda status, old=old: status["primary"] not in ("", old) and is_well(status)))["move"]  # type: ignore[misc]
+            begun_s, ended_s = (meta.parse_rfc3339(move[key]) - ahead_s - moment for key in ("startedAt", "finishedAt"))
+            parts = {"next_row": next_s, "seen": begun_s, "decided": ended_s - begun_s, "reached": next_s - ended_s}
+            for name, value in parts.items():
+                took[name].append(value)
+            context.say(f"kill {number + 1}: the next row after {next_s:.2f} s")
         written = writers.stop()
     there = await asyncio.to_thread(tokens, replace(plan, read_s=60.0))
     lost = {each.token for each in written.acknowledged} - there
-    figures = {"next_row": latencies(took), "decided": latencies(decided)}
-    return figures | {"acknowledged": len(written.acknowledged), "lost": len(lost)}
+    return {name: latencies(each) for name, each in took.items()} | {"acknowledged": len(written.acknowledged), "lost": len(lost)}
 
 
 async def switchover(context: Context, database: Database) -> Figures:
@@ -173,10 +177,6 @@ def _spent(before: dict[int, processes.Process], after: dict[int, processes.Proc
 def _has(status: dict[str, object], cpu: str, memory: str) -> bool:
     member = status["members"][0]  # type: ignore[index]
     return bool(status["isSeen"]) and status["phase"] == "Online" and (member["cpu"], member["memory"]) == (cpu, memory)
-
-
-def _lasted(move: dict[str, str]) -> float:
-    return meta.parse_rfc3339(move["finishedAt"]) - meta.parse_rfc3339(move["startedAt"])
 
 
 async def _until_rows(writers: Writers, count: int = 20) -> None:

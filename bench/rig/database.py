@@ -34,7 +34,7 @@ class Database:
         self.name = name
         self.folder = folder
 
-    async def create(self, replicas: int = 1, *, cpu: str = "1", memory: str = "384Mi", size: str = "512Mi") -> None:
+    async def create(self, replicas: int = 1, *, cpu: str = "500m", memory: str = "384Mi", size: str = "512Mi") -> None:
         spec = {"replicas": replicas, "size": size, "resources": {"cpu": cpu, "memory": memory}, "deletionProtection": False}
         wanted = {"metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec | {"finalBackup": False}}
         await self.client.create(MYSQLS, wanted)

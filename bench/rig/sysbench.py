@@ -23,6 +23,9 @@ from pilothouse.aio.process import run
 from pilothouse.client.client import Client
 
 TABLES, ROWS, THREADS = 4, 10_000, 8
+CPU_MILLIS = 1500
+"""Of either server: the bare one gets the member's limit by a control group of its own."""
+GROUP = Path("/sys/fs/cgroup/pilothouse-bench-bare")
 START_S, LOAD_S, SLACK_S = 30.0, 300.0, 60.0
 
 
@@ -31,7 +34,7 @@ async def speed(context: Context, client: Client) -> Figures:
     if missing:
         return {"skipped": f"{', '.join(missing)} not found"}
     database = Database(client, "speed", context.folder)
-    await database.create(cpu="2", memory="1Gi", size="2Gi")
+    await database.create(cpu=f"{CPU_MILLIS}m", memory="1Gi", size="2Gi")
     await database.until_well()
     through = await database.plan("unused")
     pid = await database.pid("speed-0")
@@ -95,12 +98,16 @@ async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
     server = subprocess.Popen(
         ["mariadbd", f"--defaults-file={folder}/my.cnf", "--user=mysql", "--read-only=OFF"], stderr=subprocess.DEVNULL
     )
+    GROUP.mkdir(exist_ok=True)
+    (GROUP / "cpu.max").write_text(f"{CPU_MILLIS * 100} 100000")
+    (GROUP / "cgroup.procs").write_text(str(server.pid))
     try:
         await _introduce(folder, like)
         yield replace(like, host="127.0.0.1", port=port)
     finally:
         server.terminate()
         await asyncio.to_thread(server.wait, 60)
+        GROUP.rmdir()
         for path, mode in opened:
             path.chmod(mode)
 

@@ -29,7 +29,7 @@ class Trio:
         spec = {
             "replicas": replicas,
             "size": "512Mi",
-            "resources": {"cpu": "1", "memory": "384Mi"},
+            "resources": {"cpu": "300m", "memory": "384Mi"},
             "deletionProtection": False,
             "finalBackup": False,
         }
