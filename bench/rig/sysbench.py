@@ -21,11 +21,12 @@ from bench.rig.instance import free_ports
 from bench.rig.writers import Plan
 from pilothouse.aio.process import run
 from pilothouse.client.client import Client
+from pilothouse.engine.node.host import cgroups
 
 TABLES, ROWS, THREADS = 4, 10_000, 8
 CPU_MILLIS = 1500
 """Of either server: the bare one gets the member's limit by a control group of its own."""
-GROUP = Path("/sys/fs/cgroup/pilothouse-bench-bare")
+GROUP = "pilothouse-bench-bare"
 START_S, LOAD_S, SLACK_S = 30.0, 300.0, 60.0
 
 
@@ -98,16 +99,14 @@ async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
     server = subprocess.Popen(
         ["mariadbd", f"--defaults-file={folder}/my.cnf", "--user=mysql", "--read-only=OFF"], stderr=subprocess.DEVNULL
     )
-    GROUP.mkdir(exist_ok=True)
-    (GROUP / "cpu.max").write_text(f"{CPU_MILLIS * 100} 100000")
-    (GROUP / "cgroup.procs").write_text(str(server.pid))
+    group = _limited(server.pid)
     try:
         await _introduce(folder, like)
         yield replace(like, host="127.0.0.1", port=port)
     finally:
         server.terminate()
         await asyncio.to_thread(server.wait, 60)
-        GROUP.rmdir()
+        group.rmdir()
         for path, mode in opened:
             path.chmod(mode)
 
@@ -131,6 +130,18 @@ def moved(configuration: str, folder: Path, port: int) -> str:
             value = str(folder / "tls" / Path(value).name)
         lines.append(f"{name} = {places.get(name, value)}" if is_set else line)
     return "\n".join(lines) + "\n"
+
+
+def _limited(pid: int) -> Path:
+    """The control group that the process is put into, which has the member's limit of CPU."""
+    group = (cgroups.ROOT if cgroups.is_v2() else cgroups.ROOT / "cpu") / GROUP
+    group.mkdir(exist_ok=True)
+    if cgroups.is_v2():
+        (group / "cpu.max").write_text(f"{CPU_MILLIS * 100} 100000")
+    else:
+        (group / "cpu.cfs_quota_us").write_text(str(CPU_MILLIS * 100))
+    (group / "cgroup.procs").write_text(str(pid))
+    return group
 
 
 def _passable(folder: Path) -> list[tuple[Path, int]]:
