@@ -105,4 +105,5 @@ def test_members_are_seen_and_alerts_fire_when_one_is_in_trouble(make_lab: Calla
 
 
 def end_at_once(member: Member) -> None:
-    member.applied(role="stopped", graceful=False)
+    member.put(role="stopped", graceful=False)
+    member.until(lambda state: state["process"] == "ended")
