@@ -30,7 +30,7 @@ class Group:
 
 _COUNTED = {
     "queries": "Statements that the server has run, those of the agent and of stored programs among them.",
-    "questions": "Statements that clients have sent, the agent among them: it asks about 7 times a second.",
+    "questions": "Statements that clients have sent, the agent among them, which asks a few times a second.",
     "query_time": "Seconds that all statements together have taken.",
     "slow_queries": "Statements that took longer than long_query_time.",
     "bytes_received": "Bytes that clients have sent.",
