@@ -22,7 +22,8 @@ CONNECT_S = 1.0
 ORDER_S = 2.0
 SLACK_S = 1.0
 """How much longer than the time an agent may take for an answer that answer is waited for."""
-MOST_BYTES = 1 << 20
+MOST_BYTES = 8 << 20
+"""Of an answer: a state names each account and database of the server, of which an order has 1 MiB at most."""
 CONFLICT = 409
 
 
@@ -96,12 +97,21 @@ class Agents:
                 asyncio.timeout(deadline_s),
                 self._session.request(method, place.url + path, ssl=tls_context, server_hostname=place.name, **given) as answer,
             ):
-                body = await answer.content.read(MOST_BYTES)
-                return _understood(place, answer.status, body)
+                return _understood(place, answer.status, await _whole(place, answer.content))
         except TimeoutError as error:
             raise AgentError(f"the agent of {place.member} does not answer within {deadline_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AgentError(f"the agent of {place.member} is not reached: {error}") from error
+
+
+async def _whole(place: Place, content: "aiohttp.StreamReader") -> bytes:
+    """It comes in parts, as the network brings them."""
+    found = bytearray()
+    async for part in content.iter_any():
+        found += part
+        if len(found) > MOST_BYTES:
+            raise AgentError(f"the agent of {place.member} answers with more than {MOST_BYTES >> 20} MiB")
+    return bytes(found)
 
 
 def _understood(place: Place, status: int, body: bytes) -> Object:

@@ -12,6 +12,11 @@ from pilothouse.platform.databases.mysql.parameters.check import normalized
 from pilothouse.platform.databases.mysql.topology.orders import Order
 from pilothouse.platform.databases.mysql.types import MySQLSpec
 
+MOST_BYTES = 1 << 20
+"""Of a document that an agent takes."""
+NOTHING: Object = {"accounts": [], "databases": [], "dropped": []}
+"""An account or a database that no document names stays as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
@@ -39,8 +44,18 @@ def document(instance: Object, spec: MySQLSpec, order: Order, amounts: Amounts, 
             },
             "replication": {"user": REPLICATION, "password": known.system["replication-password"].decode()},
         }
-        | (inside if order.role == "primary" else {"accounts": [], "databases": [], "dropped": []})
+        | (inside if order.role == "primary" else NOTHING)
     )
+
+
+def fitting(document: Object) -> tuple[bytes, str]:
+    """What is sent, and what of it an agent would not take, as a sentence: its role is told to a member whatever else there is to tell."""
+    text = encoded(document)
+    if len(text) <= MOST_BYTES:
+        return text, ""
+    counts = ", ".join(f"{len(document[key])} {said}" for key, said in (("accounts", "accounts"), ("databases", "databases")))
+    beyond = f"{counts} and what is to be dropped need {len(text):,} bytes, of which an agent takes {MOST_BYTES:,}"
+    return encoded(document | NOTHING), f"{beyond}: accounts and databases stay as they are until there are fewer"
 
 
 def encoded(document: Object) -> bytes:

@@ -152,7 +152,9 @@ class Round:
             amounts = growth.told(self.spec, self.actual.pods.get(name))
             inside = self.parts.inside(self.instance)
             document = orders.document(self.instance, self.spec, order, amounts, version, self.known, inside)
-            self.documents[name] = orders.encoded(document)
+            self.documents[name], beyond = orders.fitting(document)
+            if beyond:
+                self.findings.append(Finding("TooMuchInside", beyond))
         for said in await self.parts.reaching.tell(self.key, self.actual.pods, self.documents):
             self.findings.append(Finding("Superseded", said))
 
