@@ -38,10 +38,12 @@ _OTHERS = (
     "ServiceProxyConfig SnapshotClass SnapshotContent SourcePVC SourceSnapshotContent StartContainer StatefulSet StopContainer "
     "StopPodSandbox StopSignal SuccessCriteriaMet TaintToleration TokenRequest TraceConfig UpdateContainerResources "
     "VolumeBinding VolumePopulator VolumeSnapshot VolumeSnapshotClass VolumeSnapshotContent VolumeSnapshotNamespace "
-    "VolumeZone WorkingDir"
+    "VolumeZone WorkingDir "
+    "EntityTooLarge InitiateMultipartUploadResult InsufficientStorage InternalError NextContinuationToken NoSuchKey NoSuchUpload "
+    "OperationAborted RequestTimeout ServiceUnavailable SlowDown UploadId"
 )
 NO_REASONS = frozenset(_OTHERS.split())
-"""Kinds, types of conditions, values of fields, calls of the container runtime, plug-ins of the scheduler."""
+"""Kinds, types of conditions, values of fields, calls of the container runtime, plug-ins of the scheduler, words of S3."""
 
 
 def in_code() -> dict[str, str]:

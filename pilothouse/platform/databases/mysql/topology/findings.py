@@ -38,7 +38,7 @@ def _of_beginning(wish: Wish, standing: Standing, members: Mapping[str, Member])
         return Finding("Starting", f"waits for {', '.join(silent)}")
     if first_of(wish, [members[name] for name in wish.names]) is None:
         text = "several volumes hold data, and nothing says which has the newest"
-        return Finding("Unknown", f"{text}: ph mysql failover {wish.name} --force --to MEMBER takes that one's", True)
+        return Finding("NewestUnknown", f"{text}: ph mysql failover {wish.name} --force --to MEMBER takes that one's", True)
     return None
 
 
