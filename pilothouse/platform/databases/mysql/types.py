@@ -85,7 +85,10 @@ class Move(Model):
     target: str = Field("", description="The primary after; empty as long as it is not decided.")
     started_at: str = ""
     finished_at: str = ""
-    handed: str = Field("", description="The last transactions of the old primary, which the new one has before it accepts more.")
+    handed: str = Field(
+        "",
+        description="The last transactions that the new primary must have before it accepts more.",
+    )
     read_only_seconds: float | None = None
     message: str = ""
 

@@ -411,3 +411,23 @@ def test_a_server_that_hangs_counts_as_ended() -> None:
     standing = Standing.of(world.status)
     assert failover.why_lost(standing, members) == ""
     assert failover.why_lost(standing, members | {"orders-0": Member("orders-0", 0.1, hung)}) == "has a server that does not answer"
+
+
+def test_of_replicas_that_have_the_same_the_one_that_applies_it_is_chosen() -> None:
+    world = started()
+    members = world.operators[0].members()
+    broken = dict(members["orders-1"].state or {})
+    broken["replication"] = broken["replication"] | {"sql": False, "errno": 1062}
+    voters = [Member("orders-1", 0.1, broken), members["orders-2"]]
+    assert failover.best_of(voters) is members["orders-2"]
+
+
+def test_a_new_primary_is_told_what_it_must_have_applied() -> None:
+    world = started()
+    world.write_some(3)
+    world.kill_server("orders-0")
+    for _ in range(3):
+        world.pass_time(0.1)
+    status = world.status
+    told = orders(Wish.of(world.instance), Standing.of(status), world.operators[0].members())[status["primary"]]
+    assert told.promote_after.endswith(f"-{len(world.acknowledged)}")

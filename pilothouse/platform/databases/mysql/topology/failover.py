@@ -83,11 +83,11 @@ def _chosen(standing: Standing, voters: list[Member]) -> Standing:
         primary=best.name,
         acknowledging=tuple(member.name for member in rest),
         durable=any(member.received.covers(best.received) for member in rest),
-        move=replace(standing.move, target=best.name),
+        move=replace(standing.move, target=best.name, handed=best.received_text),
     )
 
 
 def best_of(voters: list[Member]) -> Member | None:
-    """The one that has all that the others have; of equals one that stays. None when their histories differ."""
+    """The one that has all that the others have; of equals one that applies it, and stays. None when their histories differ."""
     best = [member for member in voters if all(member.received.covers(other.received) for other in voters)]
-    return min(best, key=lambda member: member.leaves, default=None)
+    return min(best, key=lambda member: (not member.applies, member.leaves), default=None)

@@ -18,7 +18,8 @@ def primary_of(standing: Standing, members: Mapping[str, Member]) -> str:
     primary = members.get(standing.primary)
     if primary is None:
         return ""
-    taking_over = standing.move.is_open and standing.move.target == primary.name and bool(standing.move.handed)
+    move = standing.move
+    taking_over = move.is_open and move.kind == "switchover" and move.target == primary.name and bool(move.handed)
     return primary.name if primary.is_writable or not primary.is_heard or taking_over else ""
 
 

@@ -79,7 +79,7 @@ def _of_replica(wish: Wish, standing: Standing, members: Mapping[str, Member], m
         "replica",
         source=standing.primary,
         acknowledges=member.name in acknowledgements.wanted(wish, standing, members),
-        graceful=standing.move.source == member.name and bool(standing.move.handed),
+        graceful=standing.move.source == member.name and standing.move.kind == "switchover" and bool(standing.move.handed),
         gate=switchover.is_before_hand_over(standing) and standing.move.target == member.name,
         reseed=_reseed(wish, standing, members, member),
     )
