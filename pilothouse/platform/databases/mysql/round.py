@@ -82,8 +82,7 @@ class Round:
             await self._tell(stopping.orders(self.standing, self.members))
         else:
             await self._decide()
-            await self._tell(self.decision.orders)
-            await self._label()
+            await self._lead()
         await self._ensure()
         if not self.suspended:
             await self._resize()
@@ -145,6 +144,14 @@ class Round:
     async def write(self, new: Object) -> None:
         """Raises Conflict when the instance is no longer as this round has seen it."""
         self.instance = await self.parts.write_status(self.instance, new)
+
+    async def _lead(self) -> None:
+        """Clients are led to a primary as soon as there is one; while there is none, a member that does not answer holds nobody up."""
+        if self.decision.primary:
+            await self._label()
+        await self._tell(self.decision.orders)
+        if not self.decision.primary:
+            await self._label()
 
     async def _tell(self, told: Mapping[str, Order]) -> None:
         version = self.server.version if self.server is not None else ""
