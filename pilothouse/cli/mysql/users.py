@@ -177,7 +177,7 @@ async def _list(session: Session, name: str, namespace: str, how: str) -> None:
 
 def granted(user: Object) -> str:
     """`SELECT, INSERT on orders; ALL on *`."""
-    return "; ".join(f"{', '.join(each['privileges'])} on {each['on']}" for each in user["spec"].get("grants") or ()) or "nothing"
+    return "; ".join(f"{', '.join(each['privileges'])} on {each['target']}" for each in user["spec"].get("grants") or ()) or "nothing"
 
 
 def _state(obj: Object) -> str:
@@ -209,7 +209,7 @@ def secret_of(user: Object) -> str:
 
 
 def wanted(instance: str, user: str, namespace: str, options: dict[str, Any]) -> Object:
-    grants = [{"privileges": options["grant"], "on": place(options["on"])}] if options["grant"] else []
+    grants = [{"privileges": options["grant"], "target": place(options["on"])}] if options["grant"] else []
     name = object_name(instance, user)
     given = {"grants": grants, "maxConnections": options["max_connections"], "secret": options["secret"] or name}
     spec = {"instance": instance, "name": user, **{key: value for key, value in given.items() if value}}
@@ -269,13 +269,13 @@ async def _regrant(
 
 def extended(grants: list[Object], rights: list[str], on: str) -> list[Object]:
     """The grants with these as well, one entry a place."""
-    has = {each["on"]: each["privileges"] for each in grants}
+    has = {each["target"]: each["privileges"] for each in grants}
     return _entries(has | {on: list(dict.fromkeys([*has.get(on, ()), *rights]))})
 
 
 def without(grants: list[Object], rights: list[str], on: str) -> list[Object]:
     """The grants without these; raises ClickException for one that is not there."""
-    has = {each["on"]: each["privileges"] for each in grants}
+    has = {each["target"]: each["privileges"] for each in grants}
     if absent := [each for each in rights if each not in has.get(on, ())]:
         given = "; ".join(f"{', '.join(found)} on {where}" for where, found in has.items()) or "nothing"
         raise click.ClickException(f"{absent[0]} on {on} was not given: what was given is {given}")
@@ -283,4 +283,4 @@ def without(grants: list[Object], rights: list[str], on: str) -> list[Object]:
 
 
 def _entries(by_place: dict[str, list[str]]) -> list[Object]:
-    return [{"privileges": found, "on": where} for where, found in by_place.items() if found]
+    return [{"privileges": found, "target": where} for where, found in by_place.items() if found]

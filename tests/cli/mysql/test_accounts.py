@@ -20,7 +20,7 @@ async def test_an_account_comes_and_goes(tmp_path: Path) -> None:
         await there.instance()
         said = await there.mysql("users", "add", "orders", "reports", "--grant", "select,insert", "--on", "orders.items")
         assert said == "reports is an account of orders; its password is in the Secret orders-reports\n"
-        assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT", "INSERT"], "on": "orders.items"}]
+        assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT", "INSERT"], "target": "orders.items"}]
         assert "SELECT, INSERT on orders.items" in await there.mysql("users", "list", "orders")
         await there.mysql("users", "remove", "orders", "reports", "--yes")
         assert json.loads(await there.mysql("users", "list", "orders", "-o", "json")) == []
@@ -34,7 +34,7 @@ async def test_rights_are_given_and_taken_one_by_one(tmp_path: Path) -> None:
         assert said == "reports may do SELECT, SHOW VIEW on orders\n"
         assert "nothing has changed" in await there.mysql("users", "grant", "orders", "reports", "SELECT", "--on", "orders")
         await there.mysql("users", "revoke", "orders", "reports", "SHOW VIEW", "--on", "orders")
-        assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT"], "on": "orders"}]
+        assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT"], "target": "orders"}]
         assert "DELETE on orders was not given" in await there.refused("users", "revoke", "orders", "reports", "DELETE", "--on", "orders")
         assert "has no user nobody: it has reports" in await there.refused("users", "grant", "orders", "nobody", "ALL")
 

@@ -33,7 +33,7 @@ class MySQLService:
 
     def account_spec(self, binding: Object) -> Object:
         rights = binding["spec"].get("rights") or "all"
-        grants = [{"privileges": GRANTS[rights], "on": database_of(binding)}]
+        grants = [{"privileges": GRANTS[rights], "target": database_of(binding)}]
         return {
             "instance": service_of(binding),
             "name": account_name(binding),

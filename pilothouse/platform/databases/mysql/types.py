@@ -188,10 +188,13 @@ MYSQL_DATABASE = CustomType(
 
 
 class Grant(Model):
-    """privileges: as in GRANT, such as SELECT; `ALL` for all that does not administer the server. on: `orders`, `orders.items` or `*`."""
+    """privileges: as in GRANT, such as SELECT; `ALL` for all that does not administer the server.
+
+    target: `orders`, `orders.items` or `*`. It is not called `on`, as in SQL: YAML 1.1, which kubectl reads, takes that for a boolean.
+    """
 
     privileges: list[Annotated[str, Field(pattern="^[A-Z][A-Z ]{1,39}$")]] = Field(min_length=1, max_length=40)
-    on: str = Field(pattern=r"^(\*|[A-Za-z_][A-Za-z0-9_$-]{0,63}(\.[A-Za-z_][A-Za-z0-9_$-]{0,63})?)$")
+    target: str = Field(pattern=r"^(\*|[A-Za-z_][A-Za-z0-9_$-]{0,63}(\.[A-Za-z_][A-Za-z0-9_$-]{0,63})?)$")
 
 
 class MySQLUserSpec(Model):

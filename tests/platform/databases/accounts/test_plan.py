@@ -79,7 +79,7 @@ def test_an_account_is_ready_when_the_server_has_it_as_it_is() -> None:
 
 
 def test_an_entrys_version_differs_when_anything_does_and_tells_no_password() -> None:
-    shop = user(grants=[{"privileges": ["SELECT"], "on": "orders"}])
+    shop = user(grants=[{"privileges": ["SELECT"], "target": "orders"}])
     first = wanted.account_entry(shop, secret(shop, "hunter2"), ["orders"])
     others = [
         wanted.account_entry(shop, secret(shop, "hunter2", "6"), ["orders"]),
@@ -116,11 +116,11 @@ def test_a_secret_of_somebodys_is_used_and_never_changed() -> None:
         ({"name": "orders"}, "account orders is the instance's own"),
         ({"name": "a" * 81}, "mariadb takes 80"),
         ({"secret": "orders-system"}, "the Secret orders-system is the instance's own"),
-        ({"grants": [{"privileges": ["SELECT", "SUPER"], "on": "*"}]}, "SUPER cannot be granted on *"),
-        ({"grants": [{"privileges": ["EVENT", "LOCK TABLES"], "on": "orders.items"}]}, "EVENT and LOCK TABLES cannot be granted"),
-        ({"grants": [{"privileges": ["PROCESS"], "on": "orders"}]}, "PROCESS cannot be granted on orders"),
-        ({"grants": [{"privileges": ["ALL"], "on": "mysql"}]}, "database mysql is the server's own"),
-        ({"grants": [{"privileges": ["SELECT"], "on": "sys.x"}]}, "database sys is the server's own"),
+        ({"grants": [{"privileges": ["SELECT", "SUPER"], "target": "*"}]}, "SUPER cannot be granted on *"),
+        ({"grants": [{"privileges": ["EVENT", "LOCK TABLES"], "target": "orders.items"}]}, "EVENT and LOCK TABLES cannot be granted"),
+        ({"grants": [{"privileges": ["PROCESS"], "target": "orders"}]}, "PROCESS cannot be granted on orders"),
+        ({"grants": [{"privileges": ["ALL"], "target": "mysql"}]}, "database mysql is the server's own"),
+        ({"grants": [{"privileges": ["SELECT"], "target": "sys.x"}]}, "database sys is the server's own"),
     ],
 )
 def test_what_would_reach_the_server_itself_is_refused(spec: Object, said: str) -> None:
@@ -130,7 +130,7 @@ def test_what_would_reach_the_server_itself_is_refused(spec: Object, said: str) 
 
 
 def test_a_right_on_everything_is_one_on_each_database_of_the_instance() -> None:
-    shop = user(grants=[{"privileges": ["SELECT", "PROCESS"], "on": "*"}])
+    shop = user(grants=[{"privileges": ["SELECT", "PROCESS"], "target": "*"}])
     entries = wanted.accounts_of(instance(), [shop], [database(), database("bad", name="mysql")], {"orders-shop": secret(shop)})
     assert entries[0]["grants"] == [
         {"privileges": ["PROCESS"], "on": "*"},

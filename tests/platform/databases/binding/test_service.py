@@ -41,4 +41,4 @@ def test_an_accounts_name_fits_every_flavour() -> None:
 
 def test_rights_to_read_are_no_more() -> None:
     spec = MySQLService().account_spec(binding("b", "my-db", rights="read"))
-    assert spec["grants"] == [{"privileges": ["SELECT", "SHOW VIEW"], "on": "my_db"}]
+    assert spec["grants"] == [{"privileges": ["SELECT", "SHOW VIEW"], "target": "my_db"}]

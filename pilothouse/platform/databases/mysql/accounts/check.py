@@ -58,21 +58,22 @@ def _secret_faults(user: Object) -> Iterator[str]:
 
 def _grant_faults(user: Object) -> Iterator[str]:
     for grant in user["spec"].get("grants") or ():
-        on, privileges = grant["on"], grant["privileges"]
-        if on.partition(".")[0].lower() in SYSTEM_DATABASES:
-            yield f"database {on.partition('.')[0]} is the server's own, and nobody is given rights on it"
-        elif refused := [each for each in privileges if each != ALL and each not in _known(on)]:
-            yield f"{_listed(refused)} cannot be granted on {on}: {_level(on)} there are {', '.join(sorted(_known(on)))} and ALL"
+        target, privileges = grant["target"], grant["privileges"]
+        if target.partition(".")[0].lower() in SYSTEM_DATABASES:
+            yield f"database {target.partition('.')[0]} is the server's own, and nobody is given rights on it"
+        elif refused := [each for each in privileges if each != ALL and each not in _known(target)]:
+            known = ", ".join(sorted(_known(target)))
+            yield f"{_listed(refused)} cannot be granted on {target}: {_level(target)} there are {known} and ALL"
 
 
-def _known(on: str) -> frozenset[str]:
-    if on == "*":
+def _known(target: str) -> frozenset[str]:
+    if target == "*":
         return frozenset(ON_DATABASES | ON_SERVER)
-    return ON_TABLES if "." in on else frozenset(ON_DATABASES)
+    return ON_TABLES if "." in target else frozenset(ON_DATABASES)
 
 
-def _level(on: str) -> str:
-    return "for all databases" if on == "*" else "for a table" if "." in on else "for a database"
+def _level(target: str) -> str:
+    return "for all databases" if target == "*" else "for a table" if "." in target else "for a database"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -93,8 +93,8 @@ def account_entry(user: Object, secret: Object, databases: Sequence[str]) -> Obj
 
 def _grants(grant: Object, databases: Sequence[str]) -> Iterator[Object]:
     """On `*` stands for each database that the instance has as an object: GRANT ... ON *.* would reach the server's own tables."""
-    if grant["on"] != "*":
-        yield {"privileges": sorted(grant["privileges"]), "on": grant["on"]}
+    if grant["target"] != "*":
+        yield {"privileges": sorted(grant["privileges"]), "on": grant["target"]}
         return
     privileges = sorted(set(grant["privileges"]))
     if of_server := [each for each in privileges if each in ON_SERVER]:
