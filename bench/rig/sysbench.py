@@ -40,13 +40,14 @@ async def speed(context: Context, client: Client) -> Figures:
     through = await database.plan("unused")
     pid = await database.pid("speed-0")
     async with bare(context.folder / "bare", Path(f"/proc/{pid}/root"), through) as direct:
-        figures = await turns(context, {"service": through, "bare": direct})
+        figures = await turns(context, {"service": through, "bare": direct}, context.folder / "bare/tls")
     await database.delete()
     return figures
 
 
-async def turns(context: Context, plans: dict[str, Plan]) -> Figures:
-    folders = {name: prepared(context.folder / f"sysbench-{name}", plan) for name, plan in plans.items()}
+async def turns(context: Context, plans: dict[str, Plan], tls: Path) -> Figures:
+    """tls: of a member."""
+    folders = {name: prepared(context.folder / f"sysbench-{name}", plan, tls) for name, plan in plans.items()}
     for folder in folders.values():
         await sysbench(folder, "prepare", LOAD_S)
     seconds, rates = context.pick(60, 8), {name: [] for name in plans}  # type: ignore[var-annotated]
@@ -59,10 +60,11 @@ async def turns(context: Context, plans: dict[str, Plan]) -> Figures:
     return {"transactions_per_second": rates, "ratio": round(medians["service"] / medians["bare"], 3), "threads": THREADS}
 
 
-def prepared(folder: Path, plan: Plan) -> Path:
-    """With the account in a file, since a process's words are seen by everybody, and the authority under the name that sysbench knows."""
+def prepared(folder: Path, plan: Plan, tls: Path) -> Path:
+    """With the account in a file, since a process's words are seen by everybody, and files for TLS under the names that sysbench knows."""
     folder.mkdir()
-    shutil.copy(plan.authority, folder / "cacert.pem")
+    for name, known in (("ca.crt", "cacert.pem"), ("member.crt", "client-cert.pem"), ("member.key", "client-key.pem")):
+        shutil.copy(tls / name, folder / known)
     given = {"host": plan.host, "port": plan.port, "user": plan.user, "password": plan.password, "db": plan.database, "ssl": "on"}
     lines = [f"mysql-{name}={value}" for name, value in given.items()]
     config = folder / "config"
