@@ -70,9 +70,7 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("update", "mysqls/status", _DATABASES),
         rule("create list watch", "backups", _DATABASES),
         rule(_WATCH, "bindings", _DATABASES),
-        rule(_KEPT, "persistentvolumeclaims"),
-        rule(_MADE, "configmaps"),
-        rule(_KEPT, "services"),
+        rule(_KEPT, "configmaps persistentvolumeclaims services"),
         # Not patch: its answer would show any Secret to who has this.
         rule("create delete update", "secrets"),
         rule(_KEPT, "statefulsets", "apps"),

@@ -114,6 +114,15 @@ class Nodes:
             containerStatuses=[_running(each) for each in pod["spec"]["containers"]],
         )
 
+    async def crash(self, name: str, namespace: str = "default") -> None:
+        """Its agent ends again and again."""
+        self.agents[name].silent = True
+        pod = await self.cluster.get(kinds.PODS, name, namespace)
+        assert pod is not None
+        shown = [_running(each) for each in pod["spec"]["containers"]]
+        shown[-1] |= {"ready": False, "started": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+        await self.cluster.set_pod(pod, **pod["status"] | {"containerStatuses": shown})
+
     async def _resized(self, pod: Object) -> None:
         shown = {each["name"]: each.get("resources") for each in (pod.get("status") or {}).get("containerStatuses") or ()}
         if shown and any(shown[each["name"]] != each["resources"] for each in pod["spec"]["containers"]):
@@ -142,13 +151,15 @@ async def api_server_for_databases(folder: Path) -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def operator(server: ApiServer, nodes: Nodes, client: Client | None = None) -> AsyncIterator[InstanceController]:
+async def operator(
+    server: ApiServer, nodes: Nodes, client: Client | None = None, program: bytes = PROGRAM
+) -> AsyncIterator[InstanceController]:
     """One operator; several may be at work on one server. client: of the operator itself; its events and accounts have others."""
     accounting, saying = (client_of(server, platform_part(part)) for part in (rights.DATABASES, rights.SETUP))
     client = client or accounting
     recorder, informers, others = Recorder(saying, None, "pilothouse"), Informers(client), Informers(accounting)
     accounts = AccountController(accounting, others, recorder)
-    found = InstanceController(client, informers, recorder, ensure_image, PROGRAM, accounts, place=nodes.place)
+    found = InstanceController(client, informers, recorder, ensure_image, program, accounts, place=nodes.place)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         await tasks.start(others.run)

@@ -19,7 +19,7 @@ OWNED = (
 )
 """What is removed with an instance, beside its volumes."""
 BESIDE = (kinds.PERSISTENTVOLUMECLAIMS, kinds.PODS, BACKUPS)
-MADE_ONCE = (kinds.CONFIGMAPS, kinds.PERSISTENTVOLUMECLAIMS)
+MADE_ONCE = (kinds.PERSISTENTVOLUMECLAIMS,)
 """What is not changed by `ensure`."""
 SELECTED = labels.INSTANCE
 """Label selector of all that belongs to an instance, whichever it is."""

@@ -33,9 +33,9 @@ def job(instance: str) -> str:
     return f"{instance}-job"
 
 
-def program(instance: str, digest: str) -> str:
-    """The ConfigMap with the agent's program, of whose bytes the digest is."""
-    return f"{instance}-agent-{digest[:10]}"
+def program(instance: str) -> str:
+    """The ConfigMap with the agents' program."""
+    return f"{instance}-agent"
 
 
 def secrets_of(instance: Object) -> list[str]:

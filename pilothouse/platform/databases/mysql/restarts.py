@@ -1,10 +1,11 @@
 """Which members have to be made anew, and whose turn it is (pure).
 
 A pod whose template has changed in what a server cannot take while it runs is deleted, one at a time: replicas first, each only while
-every other member is well, and the primary when it is primary no more, or has no replica.
+every other member is well, and the primary when it is primary no more, or has no replica. One that cannot run as it was made, and whose
+server does not answer, goes before all others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -24,8 +25,11 @@ def leaving(primary: str, old: list[str]) -> set[str]:
     return set(replicas[:1] or old)
 
 
-def due(standing: Standing, old: list[str], members: Mapping[str, Member]) -> str:
-    """The member whose pod may be deleted now; "" for none."""
+def due(standing: Standing, old: list[str], members: Mapping[str, Member], broken: Collection[str] = ()) -> str:
+    """The member whose pod may be deleted now; "" for none. broken: those that do not run, and will not as their pods are."""
+    hopeless = next((name for name in old if name in broken), "")
+    if hopeless:
+        return hopeless
     primary = standing.primary
     leaves = leaving(primary, old)
     others = {name: member for name, member in members.items() if name not in leaves}

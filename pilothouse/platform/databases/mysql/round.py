@@ -52,6 +52,7 @@ class Round:
         self.known = known
         self.suspended = suspended
         self.key = meta.key(instance)
+        self.version = programs.version(parts.program)
         self.server: Server | None = None
         self.taken: list[str] = []
         self.refused: list[str] = []
@@ -93,8 +94,7 @@ class Round:
     def _server(self) -> Server | None:
         """What members are to run; what they run now while another image is being made. None when there is nothing yet."""
         old = self.instance.get("status") or {}
-        program = programs.name(self.instance, self.parts.program)
-        kept = Server(old["image"], old.get("version", ""), program) if old.get("image") else None
+        kept = Server(old["image"], old.get("version", "")) if old.get("image") else None
         if kept is not None and satisfies(kept.version, self.spec.version):
             return kept
         try:
@@ -106,7 +106,7 @@ class Round:
         self.restarting = list(self.actual.pods)
         if image is None and kept is None and self.parts.images.is_making(self.spec.flavour, self.spec.version):
             self.troubles.append(("MakingImage", "the server's image is being made: about a minute, once"))
-        return Server(image.reference, image.version, program) if image is not None else kept
+        return Server(image.reference, image.version) if image is not None else kept
 
     def _members(self) -> dict[str, Member]:
         """Those that are wanted and those that are still there, by ordinal."""
@@ -198,10 +198,8 @@ class Round:
         if self.server is not None and not self.taken:
             wanted = sets.stateful_set(instance, self.spec, self.server, self._replicas())
             self._note(await cache.ensure(instance, wanted, change=sets.changed))
-        configs = cache.found(kinds.CONFIGMAPS, instance)
-        for each in programs.unneeded(
-            configs, programs.name(instance, self.parts.program), [*self.actual.pods.values(), *self._templates()]
-        ):
+        configs = list(cache.own(kinds.CONFIGMAPS, instance).values())
+        for each in programs.unneeded(instance, configs, [*self.actual.pods.values(), *self._templates()]):
             await cache.remove(each)
 
     def _templates(self) -> list[Object]:
@@ -257,7 +255,8 @@ class Round:
         found = self.actual.stateful_set
         # As long as the template is not the new one, a pod would only be made again as it was.
         is_set = found is not None and meta.annotations(found["spec"]["template"]).get(labels.STATE) == pods.state(self.spec, self.server)
-        name = restarts.due(self.standing, old, self.members) if is_set and not self._is_ending() else ""
+        broken = [name for name in trouble.of_pods(self.actual.pods) if not self.members[name].answers]
+        name = restarts.due(self.standing, old, self.members, broken) if is_set and not self._is_ending() else ""
         if name:
             self.parts.recorder.say(self.instance, "Normal", "Restarting", f"{name} is made anew with what has changed")
             await self._try(self.parts.cache.remove(self.actual.pods[name]))
@@ -322,9 +321,16 @@ class Round:
         troubles, now = trouble.of_pods(self.actual.pods), time.time()
         before = {each["name"]: each for each in (self.instance.get("status") or {}).get("members") or ()}
         return [
-            status.member(each, self.actual.pods.get(name), troubles.get(name, ("", ""))[1], before.get(name, {}), now)
+            status.member(
+                each, self.actual.pods.get(name), troubles.get(name, ("", ""))[1] or self._of_agent(each), before.get(name, {}), now
+            )
             for name, each in self.members.items()
         ]
+
+    def _of_agent(self, member: Member) -> str:
+        """That it has an older program than the platform's, as long as its node has not brought it the new one."""
+        runs = (member.state or {}).get("agent")
+        return "its agent has yet to take the platform's new program" if runs not in (None, "", self.version) else ""
 
     def _again_s(self) -> float:
         if self.refused or self.taken:

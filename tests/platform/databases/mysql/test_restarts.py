@@ -64,3 +64,11 @@ def test_a_primary_with_replicas_hands_over_before_it_is_made_anew() -> None:
     found = members(primary(), replica("a-1"), replica("a-2"))
     assert restarts.leaving("a-0", ["a-0"]) == {"a-0"}
     assert restarts.due(DURABLE, ["a-0"], found) == ""
+
+
+def test_those_that_do_not_run_as_they_were_made_go_first_whoever_else_is_well() -> None:
+    silent = members(Member("a-0"), Member("a-1"), Member("a-2"))
+    old = ["a-0", "a-1", "a-2"]
+    assert restarts.due(DURABLE, old, silent) == ""
+    assert restarts.due(DURABLE, old, silent, ["a-1", "a-2"]) == "a-1"
+    assert restarts.due(DURABLE, ["a-0"], silent, ["a-1", "a-2"]) == ""

@@ -17,6 +17,8 @@ USER = 999
 """`mysql` in the images."""
 GRACE_S = 120
 """For a clean stop: a large buffer pool is written to disk."""
+SHAPE = 2
+"""Counts changes of the template that pods cannot do without. Since 2 the agent's program may change while its pod lives."""
 DATABASE, AGENT = "database", "agent"
 SCRAPED = {
     "prometheus.io/scrape": "true",
@@ -31,11 +33,10 @@ _LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "c
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What members run. image: by its name in the registry. version: in full. program: name of the ConfigMap with the agent's."""
+    """What members run. image: by its name in the registry. version: in full."""
 
     image: str
     version: str
-    program: str
 
 
 def template(instance: Object, spec: MySQLSpec, server: Server) -> Object:
@@ -58,14 +59,14 @@ def template(instance: Object, spec: MySQLSpec, server: Server) -> Object:
             },
             "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_apart(name)]}},
             "containers": [_database(spec, server), _agent(instance, spec, server)],
-            "volumes": _volumes(name, server),
+            "volumes": _volumes(name),
         },
     }
 
 
 def state(spec: MySQLSpec, server: Server) -> str:
-    """What a member must be made anew for. CPU, memory and parameters change while it runs; the agent's program waits for a restart."""
-    return sha256(fingerprint([server.image, spec.restarted_at])).hexdigest()[:10]
+    """What a member must be made anew for. CPU, memory, parameters and the agent's program change while it runs."""
+    return sha256(fingerprint([SHAPE, server.image, spec.restarted_at])).hexdigest()[:10]
 
 
 def resources(spec: MySQLSpec) -> dict[str, str]:
@@ -124,13 +125,13 @@ def _mounts() -> list[Object]:
     ]
 
 
-def _volumes(name: str, server: Server) -> list[Object]:
+def _volumes(name: str) -> list[Object]:
     """`data` is the claim that the StatefulSet adds."""
     return [
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
         {"name": "tmp", "emptyDir": {}},
         {"name": "tls", "secret": {"secretName": names.tls(name), "defaultMode": 0o440}},
-        {"name": "agent", "configMap": {"name": server.program}},
+        {"name": "agent", "configMap": {"name": names.program(name)}},
     ]
 
 

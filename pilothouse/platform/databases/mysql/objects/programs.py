@@ -1,7 +1,7 @@
 """The ConfigMap with the program of the agents (pure).
 
-Its name is made from its content and it is immutable, so that a new version of the platform changes nothing under an agent that runs: a
-pod has the version it was made with until it is made anew.
+Its name stays and its content changes with the platform's version. Nodes read it again while pods live, and an agent that finds another
+program in its place starts itself anew with it, beside a server that goes on.
 """
 
 import base64
@@ -14,21 +14,21 @@ from pilothouse.platform.databases.mysql import labels, names
 FILE = "agent.pyz"
 
 
-def name(instance: Object, program: bytes) -> str:
-    return names.program(meta.name(instance), hashlib.sha256(program).hexdigest())
+def version(program: bytes) -> str:
+    """As an agent says it of its own, in its state."""
+    return hashlib.sha256(program).hexdigest()[:10]
 
 
 def config_map(instance: Object, program: bytes) -> Object:
     return {
         "apiVersion": kinds.CONFIGMAPS.api_version,
         "kind": kinds.CONFIGMAPS.kind,
-        "metadata": labels.metadata(instance, name(instance, program)),
+        "metadata": labels.metadata(instance, names.program(meta.name(instance))),
         "binaryData": {FILE: base64.b64encode(program).decode()},
-        "immutable": True,
     }
 
 
-def unneeded(found: list[Object], wanted: str, pods: list[Object]) -> list[Object]:
-    """Those of earlier versions that no pod mounts. found: the instance's ConfigMaps. pods: its pods."""
+def unneeded(instance: Object, found: list[Object], pods: list[Object]) -> list[Object]:
+    """Those of an earlier platform that no pod mounts. found: the instance's own. pods: its pods and templates."""
     used = {volume["configMap"]["name"] for pod in pods for volume in pod["spec"].get("volumes") or () if volume.get("configMap")}
-    return [each for each in found if meta.name(each) not in used | {wanted}]
+    return [each for each in found if meta.name(each) not in used | {names.program(meta.name(instance))}]
