@@ -116,17 +116,44 @@ def test_a_secret_of_somebodys_is_used_and_never_changed() -> None:
         ({"name": "orders"}, "account orders is the instance's own"),
         ({"name": "a" * 81}, "mariadb takes 80"),
         ({"secret": "orders-system"}, "the Secret orders-system is the instance's own"),
-        ({"grants": [{"privileges": ["SELECT", "SUPER"], "target": "*"}]}, "SUPER cannot be granted on *"),
-        ({"grants": [{"privileges": ["EVENT", "LOCK TABLES"], "target": "orders.items"}]}, "EVENT and LOCK TABLES cannot be granted"),
-        ({"grants": [{"privileges": ["PROCESS"], "target": "orders"}]}, "PROCESS cannot be granted on orders"),
-        ({"grants": [{"privileges": ["ALL"], "target": "mysql"}]}, "database mysql is the server's own"),
-        ({"grants": [{"privileges": ["SELECT"], "target": "sys.x"}]}, "database sys is the server's own"),
     ],
 )
 def test_what_would_reach_the_server_itself_is_refused(spec: Object, said: str) -> None:
     assert said in "; ".join(account_faults(user(**spec), "mariadb"))
     shop = user(**spec)
     assert wanted.accounts_of(instance(), [shop], [], {"orders-shop": secret(shop), "orders-system": secret(shop)}) == []
+
+
+@pytest.mark.parametrize(
+    ("grant", "said", "given"),
+    [
+        ({"privileges": ["SELECT", "SUPER"], "target": "*"}, "SUPER cannot be granted on *", [{"privileges": ["SELECT"], "on": "orders"}]),
+        ({"privileges": ["EVENT", "LOCK TABLES"], "target": "orders.items"}, "EVENT and LOCK TABLES cannot be granted", []),
+        ({"privileges": ["PROCESS"], "target": "orders"}, "PROCESS cannot be granted on orders", []),
+        ({"privileges": ["ALL"], "target": "mysql"}, "database mysql is the server's own", []),
+        ({"privileges": ["SELECT"], "target": "sys.x"}, "database sys is the server's own", []),
+    ],
+)
+def test_a_right_that_nobody_is_given_is_named_and_holds_up_nothing_else(grant: Object, said: str, given: list[Object]) -> None:
+    good = {"privileges": ["SELECT"], "target": "orders"}
+    shop = user(grants=[grant, good], rotatedAt=AT)
+    own = secret(shop)
+    entry = wanted.account_entry(shop, own, ["orders"])
+    assert entry["grants"] == [*given, {"privileges": ["SELECT"], "on": "orders"}]
+    found = steps(Seen(instance(), [shop], (), {"orders-shop": own}, heard_of(entry), NOW_S))
+    assert ready(found, "shop")[:2] == ("False", "GrantsRefused")
+    assert said in ready(found, "shop")[2]
+    assert [meta.name(each) for each in found.secrets] == ["x"], "its password is rotated all the same"
+
+
+def test_a_right_that_the_server_refuses_is_named_beside_those_that_nobody_is_given() -> None:
+    shop = user(grants=[{"privileges": ["SUPER"], "target": "orders"}])
+    own = secret(shop)
+    heard = {"account/shop": {"version": wanted.account_entry(shop, own, [])["version"], "error": "no table", "partial": True}}
+    found = steps(Seen(instance(), [shop], (), {"orders-shop": own}, heard, NOW_S))
+    status, reason, message = ready(found, "shop")
+    assert (status, reason, message.rpartition("; ")[2]) == ("False", "GrantsRefused", "no table")
+    assert message.startswith("SUPER cannot be granted")
 
 
 def test_a_right_on_everything_is_one_on_each_database_of_the_instance() -> None:

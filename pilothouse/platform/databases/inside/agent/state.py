@@ -74,7 +74,7 @@ def document(settings: Settings, report: Report, program: str) -> State:
         "reseeded": report.reseeded,
         "told": {"acknowledges": wanted.acknowledges} if wanted else None,
         "leaving": report.is_leaving or seen.is_stopping,
-        "objects": {key: {"version": each.version, "error": each.error} for key, each in report.objects.items()},
+        "objects": {key: {"version": each.version, "error": each.error, "partial": each.partial} for key, each in report.objects.items()},
         "disk": {"size": report.disk.size, "free": report.disk.free},
         "limits": {"memory_bytes": report.server.memory_bytes, "cpu_millis": report.server.cpu_millis} if report.server else None,
         "pending_restart": list(report.tuned.pending) if report.tuned else [],

@@ -5,7 +5,7 @@ on the tables of the database `mysql` it could write to a fenced primary, or mak
 Source: MariaDB and MySQL, GRANT (which privileges there are at which level).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names
@@ -33,7 +33,19 @@ LONGEST_ACCOUNT = {"mariadb": 80, "mysql": 32}
 
 
 def account_faults(user: Object, flavour: str) -> list[str]:
-    return [*_name_faults(user, flavour), *_secret_faults(user), *_grant_faults(user)]
+    """For which there is no account at all."""
+    return [*_name_faults(user, flavour), *_secret_faults(user)]
+
+
+def grant_faults(grants: Iterable[Object]) -> list[str]:
+    """Of the rights that nobody is given; the account has the others."""
+    return [fault for grant in grants if (fault := _grant_fault(grant))]
+
+
+def grantable(grant: Object) -> list[str]:
+    """The privileges of a grant that are given, sorted."""
+    target = grant["target"]
+    return [] if _is_of_system(target) else sorted({each for each in grant["privileges"] if _is_known(each, target)})
 
 
 def database_faults(database: Object) -> list[str]:
@@ -56,14 +68,21 @@ def _secret_faults(user: Object) -> Iterator[str]:
         yield f"the Secret {secret_of(user)} is the instance's own: name another with spec.secret"
 
 
-def _grant_faults(user: Object) -> Iterator[str]:
-    for grant in user["spec"].get("grants") or ():
-        target, privileges = grant["target"], grant["privileges"]
-        if target.partition(".")[0].lower() in SYSTEM_DATABASES:
-            yield f"database {target.partition('.')[0]} is the server's own, and nobody is given rights on it"
-        elif refused := [each for each in privileges if each != ALL and each not in _known(target)]:
-            known = ", ".join(sorted(_known(target)))
-            yield f"{_listed(refused)} cannot be granted on {target}: {_level(target)} there are {known} and ALL"
+def _grant_fault(grant: Object) -> str:
+    target = grant["target"]
+    if _is_of_system(target):
+        return f"database {target.partition('.')[0]} is the server's own, and nobody is given rights on it"
+    refused = [each for each in grant["privileges"] if not _is_known(each, target)]
+    known = ", ".join(sorted(_known(target)))
+    return f"{_listed(refused)} cannot be granted on {target}: {_level(target)} there are {known} and ALL" if refused else ""
+
+
+def _is_of_system(target: str) -> bool:
+    return target.partition(".")[0].lower() in SYSTEM_DATABASES
+
+
+def _is_known(privilege: str, target: str) -> bool:
+    return privilege == ALL or privilege in _known(target)
 
 
 def _known(target: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import labels, names
-from pilothouse.platform.databases.mysql.accounts import rotation, wanted
+from pilothouse.platform.databases.mysql.accounts import check, rotation, wanted
 from pilothouse.platform.databases.mysql.accounts.names import (
     FINALIZER,
     account_name,
@@ -26,6 +26,8 @@ from pilothouse.platform.databases.resource import MYSQL_USERS
 Said = tuple[str, str, str]
 """status, reason and message of a condition."""
 APPLIED: Said = ("True", "Applied", "")
+GRANTS_REFUSED = "GrantsRefused"
+"""Reason: the account is as asked for but for some of its rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +211,9 @@ def _live_user(seen: Seen, instance: Object, found: Standing, user: Object, step
     databases = [names.account(meta.name(instance)), *found.databases]
     said = _said(seen, instance, user, wanted.account_entry(user, secret, databases)["version"])
     fields: Object = {"secret": name, "oldValidUntil": _shown_until(secret, keep_s)}
-    if said[0] == "True":
+    if said[0] == "True" or said[1] == GRANTS_REFUSED:
         fields |= {"applied": True, "secretVersion": meta.resource_version(secret), "rotatedAt": rotation.rotation_of(secret)}
-        said = _with_rotation(user, secret, said)
+        said = _with_grants(user, _with_rotation(user, secret, said))
     _say(seen, user, said, fields, steps)
 
 
@@ -254,18 +256,26 @@ def _shown_until(secret: Object, keep_s: float) -> str:
 def _with_rotation(user: Object, secret: Object, said: Said) -> Said:
     """What stands in the way of a rotation that was asked for, beside an account that works."""
     asked = user["spec"].get("rotatedAt") or ""
-    if not asked or asked == rotation.rotation_of(secret):
+    if said != APPLIED or not asked or asked == rotation.rotation_of(secret):
         return said
     if not is_ours(user, secret):
         return "True", "SecretNotOurs", f"its password is not rotated: the Secret {meta.name(secret)} is yours, change the password there"
     return "True", "RotationWaits", "the password before the last still works, and a client may have it: keepOldSeconds 0 ends that"
 
 
+def _with_grants(user: Object, said: Said) -> Said:
+    """One right that nobody is given holds up neither the others, nor what was taken back, nor a password."""
+    faults = check.grant_faults(user["spec"].get("grants") or ())
+    if said[1] == GRANTS_REFUSED:
+        faults.append(said[2])
+    return ("False", GRANTS_REFUSED, "; ".join(faults)) if faults else said
+
+
 def _said(seen: Seen, instance: Object, obj: Object, version: str) -> Said:
     """As the primary has it. Until it has spoken of it, what it was heard to have before counts: another primary has the same data."""
     heard = (seen.heard or {}).get(server_key(obj)) or {}
     if heard.get("version") == version:
-        return ("False", "Refused", heard["error"]) if heard.get("error") else APPLIED
+        return ("False", GRANTS_REFUSED if heard.get("partial") else "Refused", heard["error"]) if heard.get("error") else APPLIED
     if not heard and meta.is_true(obj, "Ready") and _is_unchanged(seen, obj):
         return APPLIED
     if is_suspended(instance):

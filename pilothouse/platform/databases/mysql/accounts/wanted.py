@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pilothouse.model import meta
 from pilothouse.model.json import Object, fingerprint
 from pilothouse.platform.databases.mysql import names
-from pilothouse.platform.databases.mysql.accounts.check import ALL, ON_DATABASES, ON_SERVER
+from pilothouse.platform.databases.mysql.accounts.check import ALL, ON_DATABASES, ON_SERVER, grantable
 from pilothouse.platform.databases.mysql.accounts.names import (
     DROP_LATER,
     FINALIZER,
@@ -93,10 +93,10 @@ def account_entry(user: Object, secret: Object, databases: Sequence[str]) -> Obj
 
 def _grants(grant: Object, databases: Sequence[str]) -> Iterator[Object]:
     """On `*` stands for each database that the instance has as an object: GRANT ... ON *.* would reach the server's own tables."""
+    privileges = grantable(grant)
     if grant["target"] != "*":
-        yield {"privileges": sorted(grant["privileges"]), "on": grant["target"]}
+        yield from [{"privileges": privileges, "on": grant["target"]}] if privileges else []
         return
-    privileges = sorted(set(grant["privileges"]))
     if of_server := [each for each in privileges if each in ON_SERVER]:
         yield {"privileges": of_server, "on": "*"}
     if of_databases := [each for each in privileges if each == ALL or each in ON_DATABASES]:

@@ -78,7 +78,7 @@ def test_a_new_certificate_is_served_and_connections_go_on(member: Member) -> No
 def test_accounts_are_made_what_they_should_be_and_no_more(member: Member) -> None:
     reader = {"name": "reader", "password": "one", "grants": [{"privileges": ["SELECT"], "on": "orders"}], "version": "a"}
     state = member.applied(accounts=[ACCOUNT, reader])
-    assert state["objects"]["account/reader"] == {"version": "a", "error": ""}
+    assert state["objects"]["account/reader"] == {"version": "a", "error": "", "partial": False}
     member.root("GRANT INSERT, DELETE ON orders.* TO reader@'%'", "GRANT SELECT ON mysql.* TO reader@'%'")
     member.applied(accounts=[ACCOUNT, reader | {"password": "two", "old_password": "one", "version": "b"}])
     for password in ("one", "two"):
@@ -102,6 +102,19 @@ def test_one_bad_account_is_named_and_the_others_are_seen_to(member: Member) -> 
     assert objects["account/worse"]["error"]
     assert objects["account/good"]["error"] == ""
     member.applied(accounts=[ACCOUNT], dropped=[{"kind": "account", "name": "good"}, {"kind": "account", "name": "worse"}])
+    member.applied(dropped=[])
+
+
+def test_a_right_that_the_server_refuses_does_not_stop_the_others(member: Member) -> None:
+    rights = [{"privileges": ["INSERT"], "on": "orders.nothing"}, {"privileges": ["SELECT"], "on": "orders"}]
+    reader = {"name": "reader", "password": "x", "grants": [{"privileges": ["DELETE"], "on": "orders"}], "version": "1"}
+    member.applied(accounts=[ACCOUNT, reader])
+    outcome = member.applied(accounts=[ACCOUNT, reader | {"grants": rights, "version": "2"}])["objects"]["account/reader"]
+    assert (outcome["version"], outcome["partial"]) == ("2", True)
+    assert outcome["error"].startswith("GRANT INSERT ON `orders`.`nothing`: ")
+    grants = member.root("SHOW GRANTS FOR reader@'%'").splitlines()
+    assert [line for line in grants if "USAGE" not in line] == ["GRANT SELECT ON `orders`.* TO `reader`@`%`"]
+    member.applied(accounts=[ACCOUNT], dropped=[{"kind": "account", "name": "reader"}])
     member.applied(dropped=[])
 
 

@@ -1,7 +1,7 @@
 """Makes accounts and databases in the primary what the order says, with no statement where all is so already."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,15 +20,21 @@ from pilothouse.platform.databases.inside.agent.wanted import Account, Credentia
 
 _WORD = re.compile(r"^[A-Za-z0-9_]+$")
 _SYSTEM_DATABASES = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
+_ACCOUNT = re.compile(r" (?:TO|FROM) [^`]*$")
 _PRIVILEGE = re.compile(r"^[A-Za-z]+( [A-Za-z]+)*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one entry: the version of it that was carried out, and why not if so."""
+    """Of one entry: the version of it that was carried out, and why not if so. partial: all but what the error names was."""
 
     version: str
     error: str = ""
+    partial: bool = False
+
+
+class Partly(Refused):
+    """All of an account was carried out but for the rights that the message names."""
 
 
 def apply(sql: Sql, wanted: Wanted) -> dict[str, Outcome]:
@@ -51,6 +57,8 @@ def _each(sql: Sql, wanted: Wanted) -> Iterator[tuple[str, Outcome]]:
 def _tried(version: str, work: Callable[[], None]) -> Outcome:
     try:
         work()
+    except Partly as error:
+        return Outcome(version, str(error), partial=True)
     except (Refused, ValueError) as error:
         return Outcome(version, str(error))
     return Outcome(version)
@@ -76,7 +84,20 @@ def _account(sql: Sql, account: Account) -> None:
     elif found_login(str(row["Priv"])) != wanted_login(account):
         sql.run(login_statement(account, "ALTER"))
     lines = [str(value) for row in sql.rows(f"SHOW GRANTS FOR {names.account(account.name)}") for value in row.values()]
-    sql.run(*rights_statements(account.name, wanted_rights(account), found_rights(lines)))
+    _each_right(sql, rights_statements(account.name, wanted_rights(account), found_rights(lines)))
+
+
+def _each_right(sql: Sql, statements: Iterable[str]) -> None:
+    """Raises Partly: one that the server refuses, such as a right on a table that is not there, does not stop the others."""
+    refused, errno = [], 0
+    for statement in statements:
+        try:
+            sql.run(statement)
+        except Refused as error:
+            errno = error.errno
+            refused.append(f"{_ACCOUNT.sub('', statement)}: {error}")
+    if refused:
+        raise Partly(errno, "; ".join(refused))
 
 
 def _check(grant: Grant) -> None:
