@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +30,13 @@ def object_name(instance: str, name: str) -> str:
     return whole if plain == name else f"{whole}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
+def first(instance: str) -> str:
+    """The name in the server of an instance's own database, and of its own account."""
+    from pilothouse.platform.databases.mysql import names
+
+    return names.account(instance)
+
+
 async def find_user(client: "Client", instance: Object, name: str) -> Object:
     from pilothouse.cli.mysql.lookup import users_of
 
@@ -45,21 +52,67 @@ async def find_database(client: "Client", instance: Object, name: str) -> Object
 def _named(found: list[Object], what: str, name: str, instance: Object) -> Object:
     from pilothouse.cli.mysql.lookup import in_server
 
+    if name == first(meta.name(instance)):
+        raise click.ClickException(f"{what} {name} is {meta.name(instance)}'s own: it comes and goes with the instance, and has no object")
     match = next((each for each in found if in_server(each) == name), None)
     if match is None:
-        known = ", ".join(map(in_server, found)) or "none that was made by an object"
+        known = ", ".join([*map(in_server, found), f"{first(meta.name(instance))} (its own)"])
         raise click.ClickException(f"{meta.name(instance)} has no {what} {name}: it has {known}")
     return match
 
 
+def require_new(found: list[Object], what: str, name: str, instance: str, way: str) -> None:
+    """Raises ClickException for a name that is taken. found: the objects of the kind. way: the command that changes one."""
+    from pilothouse.cli.mysql.lookup import in_server
+
+    if name == first(instance):
+        raise click.ClickException(f"{what} {name} is {instance}'s own and is there already: choose another name")
+    if name in map(in_server, found):
+        raise click.ClickException(f"{instance} has a {what} {name} already: `{way}` changes it")
+
+
+def refuse(faults: list[str]) -> None:
+    """Raises ClickException for what the operator would not carry out, before it is written."""
+    if faults:
+        raise click.ClickException("; ".join(faults))
+
+
 def is_ready(obj: Object) -> bool:
-    return (obj.get("status") or {}).get("observedGeneration") == meta.generation(obj) and meta.is_true(obj, "Ready")
+    return _is_current(obj) and meta.is_true(obj, "Ready")
+
+
+def refused_rights(obj: Object) -> str:
+    """Which rights of an account are refused while all else of it is carried out, a sentence; "" for none."""
+    ready = meta.condition(obj, "Ready") or {}
+    return output.harmless(ready.get("message") or "") if _is_current(obj) and ready.get("reason") == "GrantsRefused" else ""
+
+
+def _is_current(obj: Object) -> bool:
+    return bool((obj.get("status") or {}).get("observedGeneration") == meta.generation(obj))
+
+
+def state(obj: Object) -> str:
+    """In a word or two, for a table; `troubles` has the sentence."""
+    ready = meta.condition(obj, "Ready") or {}
+    return "ready" if is_ready(obj) else output.harmless(ready.get("reason") or "not there yet")
+
+
+def troubles(found: list[Object]) -> Iterator[str]:
+    """A line for each object that is not carried out, with all that is said of it."""
+    from pilothouse.cli.mysql.lookup import in_server
+
+    for each in found:
+        if said := (meta.condition(each, "Ready") or {}).get("message") if not is_ready(each) else "":
+            yield output.folded(f"{in_server(each)}: {output.harmless(said)}", indent=2)
 
 
 async def settle(
     client: "Client", resource: Resource, written: Object, timeout_s: float | None, is_done: Callable[[Object], bool] = lambda obj: True
 ) -> Object:
-    """The object once the server has it as asked for; raises ClickException with the reason when it has not. timeout_s: None: as it is."""
+    """The object once the server has it as asked for; raises ClickException with the reason when it has not. timeout_s: None: as it is.
+
+    One of an account some rights of which are refused is there, too: `refused_rights`.
+    """
     if timeout_s is None:
         return written
     name, namespace, waiting = meta.name(written), meta.namespace(written), output.Waiting()
@@ -68,7 +121,7 @@ async def settle(
         async with asyncio.timeout(timeout_s):
             while True:
                 found = await client.get(resource, name, namespace)
-                if is_ready(found) and is_done(found):
+                if (is_ready(found) or refused_rights(found)) and is_done(found):
                     return found
                 now, clock = _trouble(found), asyncio.get_running_loop().time()
                 if now != said:
@@ -89,8 +142,7 @@ async def settle(
 def _trouble(obj: Object) -> str:
     """What keeps it from being carried out, by the newest status."""
     ready = meta.condition(obj, "Ready") or {}
-    is_current = (obj.get("status") or {}).get("observedGeneration") == meta.generation(obj)
-    return str(ready.get("message") or ready.get("reason") or "") if is_current and ready.get("status") != "True" else ""
+    return str(ready.get("message") or ready.get("reason") or "") if _is_current(obj) and ready.get("status") != "True" else ""
 
 
 async def gone(client: "Client", resource: Resource, obj: Object, timeout_s: float | None) -> None:

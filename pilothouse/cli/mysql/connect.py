@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pilothouse.cli.mysql import completing, standing, values
+from pilothouse.cli.mysql.accounts import find_user, first
 from pilothouse.cli.mysql.inside import DATABASE, ran
 from pilothouse.cli.session import NAMESPACE, Session, connected, pass_session, run
 from pilothouse.model import meta
@@ -37,7 +38,12 @@ SERVER_FILE = "/run/database/my.cnf"
 @click.option("--read", is_flag=True, help="Talk to a replica, where there is one.")
 @click.option("--member", metavar="MEMBER", shell_complete=completing.members, help="Talk to this member (default: the primary).")
 @click.option("--user", metavar="USER", shell_complete=completing.users, help="Sign in as this account (default: the instance's own).")
-@click.option("--database", metavar="DATABASE", shell_complete=completing.databases, help="Use this database (default: the first one).")
+@click.option(
+    "--database",
+    metavar="DATABASE",
+    shell_complete=completing.databases,
+    help="Use this database (default: the first that the account may use; with --root none).",
+)
 @click.option("--root", is_flag=True, help="Sign in as the server's administrator, over the socket that the member alone has.")
 @pass_session
 def connect(
@@ -103,14 +109,14 @@ def chosen(instance: Object, member: str | None, *, read: bool) -> str:
 
 async def account(client: "Client", instance: Object, user: str | None) -> dict[str, str]:
     """username, password and database by the Secret of the instance, or of one of its accounts."""
-    from pilothouse.cli.mysql.accounts import find_user
     from pilothouse.cli.mysql.users import secret_of
     from pilothouse.model import kinds
 
     name, namespace = meta.name(instance), meta.namespace(instance)
-    secret = (standing.status(instance).get("binding") or {}).get("name") or name
-    if user is not None:
-        secret = secret_of(await find_user(client, instance, user))
+    secret, database = (standing.status(instance).get("binding") or {}).get("name") or name, ""
+    if user not in (None, first(name)):
+        signed = await find_user(client, instance, user)
+        secret, database = secret_of(signed), usable(signed, name)
     found = await client.get_or_none(kinds.SECRETS, secret, namespace)
     if found is None:
         raise click.ClickException(f"the Secret {secret} with the password is not in namespace {namespace}")
@@ -120,8 +126,14 @@ async def account(client: "Client", instance: Object, user: str | None) -> dict[
     return {
         "username": user or held.get("username") or name,
         "password": held["password"],
-        "database": "" if user else held.get("database", ""),
+        "database": database or held.get("database", ""),
     }
+
+
+def usable(user: Object, instance: str) -> str:
+    """The database that an account begins in: the first that it has rights on; "" for none."""
+    targets = [each["target"].partition(".")[0] for each in user["spec"].get("grants") or ()]
+    return next((first(instance) if each == "*" else each for each in targets), "")
 
 
 def options(user: str, password: str, database: str, program: str) -> str:

@@ -7,7 +7,7 @@ import click
 
 from pilothouse.cli import asking, output
 from pilothouse.cli.mysql import change, completing, values
-from pilothouse.cli.mysql.accounts import find_database, gone, is_ready, object_name, settle
+from pilothouse.cli.mysql.accounts import find_database, first, gone, object_name, refuse, require_new, settle, state, troubles
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -38,7 +38,7 @@ def identifier(context: click.Context, param: click.Parameter, name: Any) -> Any
 @output.OUTPUT
 @pass_session
 def list_(session: Session, instance: str, namespace: str, output: str) -> None:
-    """List the databases that were added to the instance's first one.
+    """List the databases: the instance's own first, and those that were added.
 
     \b
     Example:
@@ -95,17 +95,19 @@ async def _list(session: Session, name: str, namespace: str, how: str) -> None:
         found = await databases_of(client, name, namespace)
     if how != "table":
         output.document(found, how)
-    elif not found:
-        output.note(f"{name} has its first database alone: `{copyable(f'mysql databases add {name} DATABASE', namespace)}` adds one")
-    else:
-        headings = ["database", "character set", "collation", "deleted with its object", "state"]
-        output.table(headings, [[in_server(each), *_row(each)] for each in found])
+        return
+    headings = ["database", "character set", "collation", "deleted with its object", "state"]
+    own = [first(name), "utf8mb4", "", "no object", "the instance's own"]
+    output.table(headings, [own, *([in_server(each), *_row(each)] for each in found)])
+    for line in troubles(found):
+        output.say(line)
+    if not found:
+        output.note(f"`{copyable(f'mysql databases add {name} DATABASE', namespace)}` adds another")
 
 
 def _row(database: Object) -> list[object]:
-    spec, ready = database["spec"], meta.condition(database, "Ready") or {}
-    state = "ready" if is_ready(database) else output.harmless(ready.get("message") or "not there yet")
-    return [spec.get("characterSet"), spec.get("collation"), "yes" if spec.get("onDelete") == "drop" else "no", state]
+    spec = database["spec"]
+    return [spec.get("characterSet"), spec.get("collation"), "yes" if spec.get("onDelete") == "drop" else "no", state(database)]
 
 
 def wanted(instance: str, database: str, namespace: str, options: dict[str, Any]) -> Object:
@@ -119,12 +121,16 @@ def wanted(instance: str, database: str, namespace: str, options: dict[str, Any]
 
 
 async def _add(session: Session, made: Object, how: change.How) -> None:
-    from pilothouse.cli.mysql.lookup import find_instance
+    from pilothouse.cli.mysql.lookup import databases_of, find_instance
+    from pilothouse.platform.databases.mysql.accounts.check import database_faults
     from pilothouse.platform.databases.resource import MYSQL_DATABASES
 
     name, database, namespace = made["spec"]["instance"], made["spec"]["name"], made["metadata"]["namespace"]
     async with connected(session) as client:
         await find_instance(client, name, namespace)
+        way = copyable(f"kubectl edit mysqldatabase {made['metadata']['name']}", namespace)
+        require_new(await databases_of(client, name, namespace), "database", database, name, way)
+        refuse(database_faults(made))
         if how.dry_run:
             await client.create(MYSQL_DATABASES, made, dry_run=True)
             output.note(f"{_UNTOUCHED}\n  undo: `ph mysql databases remove {name} {database} --drop`")

@@ -72,11 +72,12 @@ def rotate(session: Session, instance: str, user: str | None, namespace: str, dr
 
 
 async def _rotate(session: Session, name: str, user: str | None, namespace: str, how: change.How) -> None:
+    from pilothouse.cli.mysql.accounts import first
     from pilothouse.cli.mysql.lookup import find_instance
 
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
-        if user is None:
+        if user in (None, first(name)):
             await change.carry_out(client, instance, {"rotatedAt": _now()}, how, partial(_rotated, name), standing.unrotated)
         else:
             await _rotate_user(client, instance, user, how)
@@ -84,7 +85,7 @@ async def _rotate(session: Session, name: str, user: str | None, namespace: str,
 
 async def _rotate_user(client: "Client", instance: Object, user: str, how: change.How) -> None:
     """An account that a Binding made is changed through that, which rolls its app out with the new password."""
-    from pilothouse.cli.mysql.accounts import find_user, settle
+    from pilothouse.cli.mysql.accounts import find_user, refused_rights, settle
     from pilothouse.cli.mysql.users import secret_of
     from pilothouse.platform.databases.resource import BINDINGS, MYSQL_USERS
 
@@ -99,7 +100,9 @@ async def _rotate_user(client: "Client", instance: Object, user: str, how: chang
     written = await client.patch(resource, name, patch, namespace=meta.namespace(found), dry_run=how.dry_run)
     if how.dry_run:
         return
-    await settle(client, resource, written, how.timeout_s, is_done=_is_rotated)
+    done = await settle(client, resource, written, how.timeout_s, is_done=_is_rotated)
+    if refused := refused_rights(done):
+        output.note(f"as before, not all rights are carried out: {refused}")
     click.echo(f"the new password of {user} is in the Secret {secret_of(found)}")
 
 

@@ -1,17 +1,20 @@
 """`ph mysql users`: accounts of an instance, their rights and passwords."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pilothouse.cli import asking, output
 from pilothouse.cli.mysql import change, completing, values
-from pilothouse.cli.mysql.accounts import find_user, gone, is_ready, object_name, settle
+from pilothouse.cli.mysql.accounts import find_user, first, gone, object_name, refuse, refused_rights, require_new, settle, state, troubles
 from pilothouse.cli.mysql.restart import rotate
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+
+if TYPE_CHECKING:
+    from pilothouse.client.client import Client
 
 ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
 _ON = re.compile(r"\*|[A-Za-z_][A-Za-z0-9_$-]{0,63}(\.[A-Za-z_][A-Za-z0-9_$-]{0,63})?")
@@ -59,7 +62,7 @@ def place(on: str) -> str:
 @output.OUTPUT
 @pass_session
 def list_(session: Session, instance: str, namespace: str, output: str) -> None:
-    """List the accounts that were made for people and apps, with what they may do.
+    """List the accounts: the instance's own first, then those for people and apps, with what they may do.
 
     \b
     Example:
@@ -168,11 +171,13 @@ async def _list(session: Session, name: str, namespace: str, how: str) -> None:
         found = await users_of(client, name, namespace)
     if how != "table":
         output.document(found, how)
-    elif not found:
-        output.note(f"{name} has its own account alone: `{copyable(f'mysql users add {name} USER', namespace)}` adds one")
-    else:
-        rows = [[in_server(each), granted(each), _state(each), (each.get("status") or {}).get("secret")] for each in found]
-        output.table(["user", "rights", "state", "secret"], rows)
+        return
+    rows = [[in_server(each), granted(each), state(each), (each.get("status") or {}).get("secret")] for each in found]
+    output.table(["user", "rights", "state", "secret"], [[first(name), f"ALL on {first(name)}", "the instance's own", name], *rows])
+    for line in troubles(found):
+        output.say(line)
+    if not found:
+        output.note(f"`{copyable(f'mysql users add {name} USER', namespace)}` adds another")
 
 
 def granted(user: Object) -> str:
@@ -180,18 +185,17 @@ def granted(user: Object) -> str:
     return "; ".join(f"{', '.join(each['privileges'])} on {each['target']}" for each in user["spec"].get("grants") or ()) or "nothing"
 
 
-def _state(obj: Object) -> str:
-    ready = meta.condition(obj, "Ready") or {}
-    return "ready" if is_ready(obj) else output.harmless(ready.get("message") or "not there yet")
-
-
 async def _add(session: Session, name: str, user: str, namespace: str, options: dict[str, Any], how: change.How) -> None:
-    from pilothouse.cli.mysql.lookup import find_instance
+    from pilothouse.cli.mysql.lookup import find_instance, users_of
+    from pilothouse.platform.databases.mysql.accounts.check import account_faults, grant_faults
     from pilothouse.platform.databases.resource import MYSQL_USERS
 
+    made = wanted(name, user, namespace, options)
     async with connected(session) as client:
-        await find_instance(client, name, namespace)
-        made = wanted(name, user, namespace, options)
+        instance = await find_instance(client, name, namespace)
+        way = copyable(f"mysql users grant {name} {user} PRIVILEGES", namespace)
+        require_new(await users_of(client, name, namespace), "user", user, name, way)
+        refuse([*account_faults(made, instance["spec"].get("flavour", "mariadb")), *grant_faults(made["spec"].get("grants") or ())])
         if how.dry_run:
             await client.create(MYSQL_USERS, made, dry_run=True)
             output.note(f"{_UNTOUCHED}\n  undo: `ph mysql users remove {name} {user}`")
@@ -199,6 +203,8 @@ async def _add(session: Session, name: str, user: str, namespace: str, options: 
             return
         found = await settle(client, MYSQL_USERS, await client.create(MYSQL_USERS, made), how.timeout_s)
         click.echo(f"{user} is an account of {name}; its password is in the Secret {secret_of(found)}")
+        if refused := refused_rights(found):
+            raise click.ClickException(f"{user} was not given all rights: {refused}")
 
 
 def secret_of(user: Object) -> str:
@@ -247,8 +253,11 @@ async def _regrant(
     session: Session, name: str, user: str, namespace: str, rights: list[str], on: str, how: change.How, *, taken: bool
 ) -> None:
     from pilothouse.cli.mysql.lookup import find_instance
+    from pilothouse.platform.databases.mysql.accounts.check import grant_faults
     from pilothouse.platform.databases.resource import MYSQL_USERS
 
+    if not taken:
+        refuse(grant_faults([{"privileges": rights, "target": on}]))
     async with connected(session) as client:
         found = await find_user(client, await find_instance(client, name, namespace), user)
         refuse_bound(found, user)
@@ -264,7 +273,23 @@ async def _regrant(
         written = await client.patch(MYSQL_USERS, meta.name(found), patch, namespace=namespace, dry_run=how.dry_run)
         if not how.dry_run:
             written = await settle(client, MYSQL_USERS, written, how.timeout_s)
+            await _judge(client, found, written, taken=taken)
             click.echo(f"{user} may do {granted(written)}")
+
+
+async def _judge(client: "Client", before: Object, after: Object, *, taken: bool) -> None:
+    """Raises ClickException for rights that the server refuses as they are given, and leaves the account as it was before."""
+    from pilothouse.platform.databases.resource import MYSQL_USERS
+
+    refused = refused_rights(after)
+    if not refused:
+        return
+    if taken or refused == refused_rights(before):
+        output.note(f"as before, not all rights are carried out: {refused}")
+        return
+    patch = {"metadata": {"resourceVersion": meta.resource_version(after)}, "spec": {"grants": before["spec"].get("grants") or []}}
+    await client.patch(MYSQL_USERS, meta.name(after), patch, namespace=meta.namespace(after))
+    raise click.ClickException(f"the server refuses it, and the account is as before: {refused}")
 
 
 def extended(grants: list[Object], rights: list[str], on: str) -> list[Object]:

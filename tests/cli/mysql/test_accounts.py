@@ -36,7 +36,51 @@ async def test_rights_are_given_and_taken_one_by_one(tmp_path: Path) -> None:
         await there.mysql("users", "revoke", "orders", "reports", "SHOW VIEW", "--on", "orders")
         assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT"], "target": "orders"}]
         assert "DELETE on orders was not given" in await there.refused("users", "revoke", "orders", "reports", "DELETE", "--on", "orders")
-        assert "has no user nobody: it has reports" in await there.refused("users", "grant", "orders", "nobody", "ALL")
+        assert "has no user nobody: it has reports, orders (its own)" in await there.refused("users", "grant", "orders", "nobody", "ALL")
+
+
+async def test_rights_that_nobody_is_given_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        assert "SUPER cannot be granted on *" in await there.refused("users", "add", "orders", "reports", "--grant", "SUPER")
+        assert not (await there.client.list_all(MYSQL_USERS, TEAM)).items
+        await there.mysql("users", "add", "orders", "reports", "--grant", "SELECT", "--on", "orders")
+        assert "SUPER cannot be granted on *" in await there.refused("users", "grant", "orders", "reports", "SUPER")
+        assert (await user(there))["spec"]["grants"] == [{"privileges": ["SELECT"], "target": "orders"}]
+        assert "database mysql is the server's own" in await there.refused("databases", "add", "orders", "mysql")
+        assert not (await there.client.list_all(MYSQL_DATABASES, TEAM)).items
+
+
+async def test_a_right_that_the_server_refuses_is_taken_back_and_holds_up_nothing_else(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        await there.mysql("users", "add", "orders", "reports", "--grant", "SELECT", "--on", "orders")
+        before = (await user(there))["spec"]["grants"]
+        there.plays[MYSQL_USERS] = lambda obj: {
+            "observedGeneration": meta.generation(obj),
+            "rotatedAt": obj["spec"].get("rotatedAt", ""),
+            "conditions": [condition("Ready", "False", "GrantsRefused", "no such table")],
+        }
+        said = await there.refused("users", "grant", "orders", "reports", "INSERT", "--on", "orders.nothing")
+        assert "the account is as before: no such table" in said
+        assert (await user(there))["spec"]["grants"] == before
+        assert "not all rights are carried out" in await there.told("users", "revoke", "orders", "reports", "SELECT", "--on", "orders")
+        assert "grants" not in (await user(there))["spec"] or not (await user(there))["spec"]["grants"]
+        assert "the new password of reports" in await there.mysql("users", "rotate", "orders", "reports")
+        table = await there.mysql("users", "list", "orders")
+        assert next(line for line in table.splitlines() if line.startswith("reports")).split()[2] == "GrantsRefused"
+        assert "reports: no such table" in table
+
+
+async def test_the_instances_own_database_and_account_are_named_and_left_alone(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        for kind, what in (("users", "user"), ("databases", "database")):
+            assert "the instance's own" in await there.mysql(kind, "list", "orders")
+            assert f"{what} orders is orders's own" in await there.refused(kind, "remove", "orders", "orders", "--yes")
+            assert f"{what} orders is orders's own" in await there.refused(kind, "add", "orders", "orders")
+            await there.mysql(kind, "add", "orders", "more")
+            assert f"orders has a {what} more already" in await there.refused(kind, "add", "orders", "more")
 
 
 async def test_what_a_server_refuses_of_an_account_is_said(tmp_path: Path) -> None:
@@ -44,10 +88,10 @@ async def test_what_a_server_refuses_of_an_account_is_said(tmp_path: Path) -> No
         await there.instance()
         there.plays[MYSQL_USERS] = lambda obj: {
             "observedGeneration": meta.generation(obj),
-            "conditions": [condition("Ready", "False", "Refused", "root is the system's own: choose another name")],
+            "conditions": [condition("Ready", "False", "NoPassword", "the Secret has no key `password`")],
         }
-        said = await there.refused("users", "add", "orders", "root", "--timeout", "3")
-        assert "root is the system's own: choose another name" in said
+        said = await there.refused("users", "add", "orders", "plain", "--timeout", "3")
+        assert "the Secret has no key `password`" in said
 
 
 async def test_passwords_are_made_anew_of_an_instance_or_of_an_account(tmp_path: Path) -> None:

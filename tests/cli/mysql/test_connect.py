@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.cli.mysql.connect import KEEP, TALK, chosen, options
+from pilothouse.cli.mysql.connect import KEEP, TALK, chosen, options, usable
 from pilothouse.model.json import Object
 
 PASSWORD = "a b\\c\"d'#e$f\n\tg"
@@ -62,3 +62,12 @@ def test_the_member_is_the_primary_or_the_nearest_replica() -> None:
     ]
     alone = instance | {"status": {"primary": "orders-0", "members": members[:1]}}
     assert chosen(alone, None, read=True) == "orders-0"
+
+
+@pytest.mark.parametrize(
+    ("targets", "database"),
+    [([], ""), (["*"], "my_orders"), (["stock.items", "*"], "stock"), (["stock"], "stock")],
+)
+def test_an_account_begins_in_the_first_database_that_it_may_use(targets: list[str], database: str) -> None:
+    grants = [{"privileges": ["SELECT"], "target": each} for each in targets]
+    assert usable({"spec": {"grants": grants}}, "my-orders") == database
