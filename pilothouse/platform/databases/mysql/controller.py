@@ -26,9 +26,12 @@ from pilothouse.platform.databases.mysql.objects.secrets import Known
 from pilothouse.platform.databases.mysql.parts import Parts
 from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.mysql.round import REFUSED, REFUSED_S, Round
+from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQLS
 
 REMOVED = (*OWNED, kinds.PERSISTENTVOLUMECLAIMS)
+STALE_S = 0.05
+"""Until the cache is looked at again that has not heard of a write of our own."""
 CHECKED_S = 3600.0
 """How often certificates are looked at that nobody has changed."""
 VOLATILE_S = 10.0
@@ -68,6 +71,7 @@ class InstanceController:
         self.accounts = accounts
         self._checked: dict[str, tuple[tuple[str, ...], float]] = {}
         self._written: dict[str, float] = {}
+        self._decided: dict[str, tuple[str, int]] = {}
         self.controller.watches(self.cache.instances)
         for informer in self.cache.informers:
             self.controller.watches(informer, instance_keys)
@@ -89,6 +93,8 @@ class InstanceController:
         if instance is None or (meta.is_deleting(instance) and labels.FINALIZER not in meta.finalizers(instance)):
             self._forget(key)
             return None
+        if self._is_older(instance):
+            return STALE_S
         if await self._holds(instance):
             return None
         actual = self._actual(instance)
@@ -113,7 +119,10 @@ class InstanceController:
             await self._say(instance, Picture(taken=taken, replicas=found.spec.replicas), None, [])
             return REFUSED_S
         done = Round(self.parts, instance, actual, found, known, suspended=suspended)
-        again_s = await done.run()
+        try:
+            again_s = await done.run()
+        finally:
+            self._decided[meta.key(instance)] = meta.uid(instance), done.standing.step
         if done.is_blind:
             return again_s
         self.accounts.heard(meta.key(instance), done.inside())
@@ -190,6 +199,12 @@ class InstanceController:
         self.parts.reaching.forget(key)
         self._checked.pop(key, None)
         self._written.pop(key, None)
+        self._decided.pop(key, None)
+
+    def _is_older(self, instance: Object) -> bool:
+        """Whether the cache has not heard yet of what this operator has decided: by that it would take its own orders back."""
+        uid, step = self._decided.get(meta.key(instance), ("", 0))
+        return uid == meta.uid(instance) and Standing.of(instance.get("status") or {}).step < step
 
     async def _say(self, instance: Object, picture: Picture, done: Round | None, shown: list[Object]) -> None:
         """Writes what is new; what changes all the time now and then only."""

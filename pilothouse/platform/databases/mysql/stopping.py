@@ -8,7 +8,7 @@ from pilothouse.platform.databases.mysql.topology.standing import Standing
 
 
 def orders(standing: Standing, members: Mapping[str, Member]) -> dict[str, Order]:
-    stop = Order(standing.term, "stopped", graceful=True)
+    stop = Order(standing.term, "stopped", graceful=True, step=standing.step)
     primary = members.get(standing.primary)
     if primary is not None and not is_still(primary):
         return {primary.name: stop}

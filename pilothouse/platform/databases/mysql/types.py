@@ -105,6 +105,7 @@ class MySQLStatus(Model):
         "Creating", "Restoring", "Online", "Degraded", "Changing", "Suspending", "Suspended", "Resuming", "Deleting", "Failed"
     ] = "Creating"
     term: int = Field(0, description="Counts the primaries; a member obeys no order of a lower term.")
+    step: int = Field(0, description="Counts the decisions on who may write; a member obeys no order of an earlier one.")
     primary: str = Field("", description="The member that alone may accept writes; empty while it is being chosen.")
     acknowledging: list[str] = Field(
         default_factory=list, description="The replicas one of which has each transaction before it is acknowledged."

@@ -2,6 +2,7 @@ import pytest
 
 from pilothouse.platform.databases.mysql.parameters.catalogue import variables
 from pilothouse.platform.databases.mysql.parameters.check import faults, need_restart, normalized
+from pilothouse.platform.databases.mysql.parameters.owned import why_not
 
 
 def test_what_can_be_set_is_normalized() -> None:
@@ -47,6 +48,29 @@ def test_which_changes_need_a_restart() -> None:
     before = {"performance_schema": "OFF", "max_connections": "100"}
     assert need_restart("mariadb", before, {"performance-schema": "ON", "max_connections": "200"}) == ["performance_schema"]
     assert need_restart("mariadb", before, {"performance_schema": "0", "max_connections": "100"}) == []
+
+
+DECIDED = {
+    "slave_compressed_protocol",
+    "slave_domain_parallel_threads",
+    "slave_parallel_max_queued",
+    "slave_parallel_workers",
+    "slave_run_triggers_for_rbr",
+    "slave_sql_verify_checksum",
+    "innodb_flush_neighbors",
+    "innodb_flush_sync",
+    "innodb_flushing_avg_loops",
+    "sync_frm",
+    "sync_master_info",
+    "sync_relay_log",
+    "sync_relay_log_info",
+}
+"""Settings of replicas and of what is written when that are a user's: none of them loses or hides anything."""
+
+
+def test_each_setting_of_replicas_and_of_what_is_written_when_is_decided_on() -> None:
+    asked = [name for name in variables("mariadb") if name.startswith(("slave_", "innodb_flush", "sync_", "max_user", "relay_"))]
+    assert {name for name in asked if not why_not(name)} == DECIDED
 
 
 def test_nothing_that_names_a_place_is_in_the_catalogue() -> None:

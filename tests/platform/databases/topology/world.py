@@ -195,7 +195,8 @@ class World:
 
     def tell(self, name: str, order: Order) -> None:
         server = self.servers[name]
-        if server.agent and self.reaches("operator", name) and order.term >= server.term:
+        before = (server.term, server.order.step if server.order else 0)
+        if server.agent and self.reaches("operator", name) and (order.term, order.step) >= before:
             server.order = order
             self._obey(server, order)
 

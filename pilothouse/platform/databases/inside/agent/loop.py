@@ -83,7 +83,7 @@ class Loop:
     def obey(self, wanted: Wanted) -> None:
         """From any thread. Raises Outdated, OSError; the order does not count then."""
         with self._order:
-            self._memory.obey(wanted.term)
+            self._memory.obey(wanted.term, wanted.step)
             self._wanted = wanted
         self._fence_at_once(wanted)
         self._wake.set()

@@ -94,6 +94,7 @@ class Wanted:
     instance: str
     uid: str
     term: int
+    step: int
     role: str
     source: Address | None
     acknowledges: bool
@@ -128,6 +129,7 @@ def parse(text: bytes) -> Wanted:
         instance=fields.text("instance"),
         uid=fields.text("uid"),
         term=fields.number("term"),
+        step=fields.number("step", 0),
         role=role,
         source=_address(fields.part("source")),
         acknowledges=fields.flag("acknowledges"),

@@ -11,6 +11,22 @@ _BY_FIELD = {
 _UNSAFE = {
     "innodb_flush_log_at_trx_commit": _DURABLE,
     "sync_binlog": _DURABLE,
+    "innodb_flush_method": _DURABLE,
+    "innodb_flush_log_at_timeout": _DURABLE,
+    "innodb_use_atomic_writes": "a page that is half written in a crash could not be mended",
+    "slave_exec_mode": "replicas would differ without a word",
+    "slave_ddl_exec_mode": "replicas would differ without a word",
+    "slave_type_conversions": "replicas would differ without a word",
+    "slave_transaction_retries": "a replica would stop at what passes by itself",
+    "slave_transaction_retry_interval": "a replica would stop at what passes by itself",
+    "slave_max_allowed_packet": "a replica would stop at a large transaction",
+    "slave_max_statement_time": "a replica would stop at a long transaction",
+    "relay_log_space_limit": "a replica would cease to receive, and writes would wait",
+    "read_binlog_speed_limit": "a replica would fall behind, and writes would wait",
+    "max_user_connections": "it bounds the platform's own accounts; accounts have maxConnections of their own",
+    "max_password_errors": "one who guesses could lock the platform's own accounts out",
+    "max_statement_time": "it bounds the platform's own statements; SET STATEMENT max_statement_time=... bounds one",
+    "secure_timestamp": "replicas could not keep the times of transactions",
     "innodb_doublewrite": "a page that is half written in a crash could not be mended",
     "innodb_fast_shutdown": "an upgrade needs a clean stop",
     "innodb_force_recovery": "it is for a server that is taken apart by hand",
@@ -58,7 +74,7 @@ _OURS = (
     "unix_socket",
 )
 _OURS_BEGIN = ("gtid_", "rpl_semi_sync_", "relay_log", "innodb_encrypt", "innodb_log_file_", "proxy_protocol", "plugin_", "ssl_")
-_FREE = ("relay_log_space_limit", "innodb_log_file_size", "innodb_log_file_buffering")
+_FREE = ("innodb_log_file_size", "innodb_log_file_buffering")
 
 
 def why_not(name: str) -> str:

@@ -1,7 +1,7 @@
 """One decision: the instance's standing as it should be, what each member is told, and where the Services lead (pure)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.topology import acknowledgements, failover, labels, reseeding, switchover
@@ -31,7 +31,7 @@ def decide(instance: Object, members: Mapping[str, Member], now: str) -> Decisio
     wish, before = Wish.of(instance), Standing.of(instance.get("status") or {})
     after = next_standing(wish, before, members, now)
     if after != before:
-        return Decision(after)
+        return Decision(replace(after, step=before.step + 1))
     return Decision(
         before,
         orders(wish, before, members),

@@ -27,11 +27,13 @@ class Order:
     seed: str = ""
     donor: str = ""
     reseed: str = ""
+    step: int = 0
 
     def document(self) -> Object:
         """Its part of the document, without addresses, which the operator adds for `source` and `donor`."""
         return {
             "term": self.term,
+            "step": self.step,
             "role": self.role,
             "acknowledges": self.acknowledges,
             "semi_sync": self.semi_sync,
@@ -47,7 +49,7 @@ def orders(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> dic
     """By member. None for those that nothing can be said to yet: of an instance that has no primary and never had one."""
     if not standing.primary and not standing.is_electing:
         return {}
-    return {name: _order(wish, standing, members, member) for name, member in members.items()}
+    return {name: replace(_order(wish, standing, members, member), step=standing.step) for name, member in members.items()}
 
 
 def _order(wish: Wish, standing: Standing, members: Mapping[str, Member], member: Member) -> Order:

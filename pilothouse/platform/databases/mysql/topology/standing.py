@@ -56,6 +56,7 @@ class Standing:
     switched_at: str = ""
     waits: bool = False
     reseeded_at: str = ""
+    step: int = 0
 
     @classmethod
     def of(cls, status: Mapping[str, Any]) -> "Standing":
@@ -69,6 +70,7 @@ class Standing:
             str(status.get("switchedAt") or ""),
             bool(status.get("waits")),
             str(status.get("reseededAt") or ""),
+            int(status.get("step") or 0),
         )
 
     @property
@@ -87,6 +89,7 @@ class Standing:
             "switchedAt": self.switched_at,
             "waits": self.waits,
             "reseededAt": self.reseeded_at,
+            "step": self.step,
         }
         return made | ({"move": self._move()} if self.move.started_at else {})
 

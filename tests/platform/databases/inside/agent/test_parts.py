@@ -194,10 +194,18 @@ class TestAccounts:
 class TestFiles:
     def test_a_term_is_kept_and_never_goes_back(self, tmp_path: Path) -> None:
         memory = Memory(tmp_path / "agent")
-        memory.obey(4)
+        memory.obey(4, 9)
         with pytest.raises(Outdated) as caught:
-            Memory(tmp_path / "agent").obey(3)
+            Memory(tmp_path / "agent").obey(3, 99)
         assert caught.value.term == 4
+
+    def test_a_decision_that_another_one_has_followed_is_not_obeyed(self, tmp_path: Path) -> None:
+        memory = Memory(tmp_path / "agent")
+        memory.obey(4, 9)
+        memory.obey(4, 9)
+        with pytest.raises(Outdated):
+            memory.obey(4, 8)
+        memory.obey(5, 1)
 
     def test_marks_are_of_one_process(self, tmp_path: Path) -> None:
         marks = Marks(tmp_path)

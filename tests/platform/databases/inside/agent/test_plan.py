@@ -23,6 +23,7 @@ def wanted(role: str = "primary", **changes: Any) -> Wanted:
         instance="orders",
         uid="u",
         term=2,
+        step=0,
         role=role,
         source=None,
         acknowledges=False,
