@@ -52,9 +52,9 @@ class Reaching:
         """Whether an operator that has just begun does not know yet how members are: to judge them now would be wrong."""
         return self._observer.is_waiting(key)
 
-    def member(self, key: str, name: str, pod: Object | None, *, leaves: bool) -> Member:
+    def member(self, key: str, name: str, pod: Object | None) -> Member:
         heard = self._observer.heard(key, meta.uid(pod)) if pod is not None else None
-        leaves = leaves or (pod is not None and meta.is_deleting(pod))
+        leaves = pod is not None and meta.is_deleting(pod)
         if heard is None or heard.state is None:
             return Member(name, leaves=leaves)
         return Member(name, asyncio.get_running_loop().time() - heard.at, heard.state, leaves)

@@ -19,10 +19,13 @@ def outdated(found: Mapping[str, Object], state: str) -> list[str]:
     return [name for name, pod in found.items() if not meta.is_deleting(pod) and meta.annotations(pod).get(labels.STATE) != state]
 
 
-def leaving(primary: str, old: list[str]) -> set[str]:
-    """Who should not be primary: the next replica to be made anew, and the primary once all replicas are as they are wanted."""
-    replicas = [name for name in old if name != primary]
-    return set(replicas[:1] or old)
+def leaving(standing: Standing, old: list[str], members: Mapping[str, Member]) -> str:
+    """The member to be made anew next, which should neither be primary nor acknowledge by then: a replica, and the primary after all of
+    them. "" while another one is not well: else the last one that acknowledges would be told to cease, and writes would wait.
+    """
+    replicas = [name for name in old if name != standing.primary]
+    name = next(iter(replicas or old), "")
+    return name if all(_is_well(standing, member) for member in _others(name, members).values()) else ""
 
 
 def due(standing: Standing, old: list[str], members: Mapping[str, Member], broken: Collection[str] = ()) -> str:
@@ -30,13 +33,15 @@ def due(standing: Standing, old: list[str], members: Mapping[str, Member], broke
     hopeless = next((name for name in old if name in broken), "")
     if hopeless:
         return hopeless
-    primary = standing.primary
-    leaves = leaving(primary, old)
-    others = {name: member for name, member in members.items() if name not in leaves}
-    name = next(iter(leaves), "")
-    if not name or (name == primary and others):
+    name = leaving(standing, old, members)
+    others = _others(name, members)
+    if not name or (name == standing.primary and others):
         return ""
-    return name if all(_is_well(standing, member) for member in others.values()) and _is_spared(standing, members[name], others) else ""
+    return name if _is_spared(standing, members[name], others) else ""
+
+
+def _others(name: str, members: Mapping[str, Member]) -> dict[str, Member]:
+    return {each: member for each, member in members.items() if each != name}
 
 
 def _is_well(standing: Standing, member: Member) -> bool:

@@ -6,6 +6,7 @@ neither orders nor the status, since a primary that is lost must be replaced wha
 
 import time
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.client.transport import STRATEGIC_PATCH
@@ -91,6 +92,12 @@ class Round:
         await self._find_troubles()
         return self._again_s()
 
+    async def stop(self) -> None:
+        """For an instance that goes: a primary whose pod is deleted waits for somebody to take over, unless its server is told to stop."""
+        await self.parts.reaching.watch(self.key, self.actual.pods, self.known.system)
+        self.members = self._members()
+        await self._tell(stopping.orders(self.standing, self.members))
+
     def _server(self) -> Server | None:
         """What members are to run; what they run now while another image is being made. None when there is nothing yet."""
         old = self.instance.get("status") or {}
@@ -114,8 +121,9 @@ class Round:
         wanted = [names.member(name, ordinal) for ordinal in range(self.spec.replicas)]
         all_names = sorted({*wanted, *found}, key=names.ordinal)
         old = restarts.outdated(found, pods.state(self.spec, self.server)) if self.server is not None else []
-        leaving = restarts.leaving(self.standing.primary, old) | {each for each in all_names if each not in wanted}
-        return {each: self.parts.reaching.member(self.key, each, found.get(each), leaves=each in leaving) for each in all_names}
+        members = {each: self.parts.reaching.member(self.key, each, found.get(each)) for each in all_names}
+        leaving = {restarts.leaving(self.standing, old, members), *(each for each in all_names if each not in wanted)}
+        return {each: replace(member, leaves=member.leaves or each in leaving) for each, member in members.items()}
 
     async def _decide(self) -> None:
         """Each step is in the status before anybody hears of it, and only if nobody else has written there."""

@@ -62,7 +62,7 @@ def test_a_replica_stays_while_another_member_is_not_well() -> None:
 
 def test_a_primary_with_replicas_hands_over_before_it_is_made_anew() -> None:
     found = members(primary(), replica("a-1"), replica("a-2"))
-    assert restarts.leaving("a-0", ["a-0"]) == {"a-0"}
+    assert restarts.leaving(DURABLE, ["a-0"], found) == "a-0"
     assert restarts.due(DURABLE, ["a-0"], found) == ""
 
 
@@ -72,3 +72,13 @@ def test_those_that_do_not_run_as_they_were_made_go_first_whoever_else_is_well()
     assert restarts.due(DURABLE, old, silent) == ""
     assert restarts.due(DURABLE, old, silent, ["a-1", "a-2"]) == "a-1"
     assert restarts.due(DURABLE, ["a-0"], silent, ["a-1", "a-2"]) == ""
+
+
+def test_nobody_leaves_while_the_one_before_is_not_back() -> None:
+    back, away = replica("a-1"), Member("a-1")
+    starts = Member("a-1", 0.1, {"process": "starting"})
+    deaf = replica("a-1", acknowledges=False)
+    for old in (["a-2", "a-0"], ["a-0"]):
+        for before in (away, starts, deaf):
+            assert restarts.leaving(DURABLE, old, members(primary(), before, replica("a-2"))) == ""
+        assert restarts.leaving(DURABLE, old, members(primary(), back, replica("a-2"))) == old[0]
