@@ -34,6 +34,8 @@ STALE_S = 0.05
 """Until the cache is looked at again that has not heard of a write of our own."""
 CHECKED_S = 3600.0
 """How often certificates are looked at that nobody has changed."""
+STOPPING_S = 1.0
+"""How often members of an instance that goes are told to stop that have not heard it."""
 VOLATILE_S = 10.0
 """How often positions, lags and sizes are written, which change all the time."""
 
@@ -169,13 +171,13 @@ class InstanceController:
 
     async def _remove(self, instance: Object, actual: Actual, found: Effective) -> float | None:
         """Pods first, then volumes and all else, and the instance itself when nothing of it is left."""
-        self.parts.reaching.forget(meta.key(instance))
+        await self._stop(instance, actual, found)
         said = lifecycle.deletion(instance, found.spec.model_copy(update={"deletion_protection": False, "final_backup": False}), None)
         await self._say(instance, Picture(deletion=said, pods=len(actual.pods), replicas=found.spec.replicas), None, [])
         if actual.stateful_set is not None and not meta.is_deleting(actual.stateful_set):
             await self.cache.remove(actual.stateful_set)
         if actual.stateful_set is not None or actual.pods:
-            return None
+            return STOPPING_S
         left = [each for kind in REMOVED for each in self.cache.own(kind, instance).values()]
         for each in left:
             if not meta.is_deleting(each):
@@ -185,6 +187,14 @@ class InstanceController:
         rest = [each for each in meta.finalizers(instance) if each != labels.FINALIZER]
         await self.client.patch(MYSQLS, meta.name(instance), {"metadata": {"finalizers": rest}}, namespace=meta.namespace(instance))
         return None
+
+    async def _stop(self, instance: Object, actual: Actual, found: Effective) -> None:
+        """A namespace that goes takes the keys first by which members are reached."""
+        known = Known.of(instance, actual.secrets)
+        if actual.pods and known.is_whole:
+            await Round(self.parts, instance, actual, found, known, suspended=True).stop()
+        else:
+            self.parts.reaching.forget(meta.key(instance))
 
     def _bindings(self, instance: Object) -> list[Object]:
         return self.bindings.by_index("instance", meta.key(instance))

@@ -97,6 +97,16 @@ async def test_a_deleted_instance_takes_everything_with_it_after_a_last_backup(t
         assert await cluster.get(BACKUPS, name) is not None
 
 
+async def test_the_primary_of_an_instance_that_goes_is_told_to_stop_and_waits_for_no_successor(tmp_path: Path) -> None:
+    async with operated(tmp_path) as (cluster, nodes):
+        await cluster.create(MYSQLS, instance(replicas=3, deletionProtection=False, finalBackup=False))
+        await cluster.until_one(MYSQLS, "orders", online)
+        await cluster.client.delete(MYSQLS, "orders", "default")
+        await gone(cluster)
+        last = nodes.agents["orders-0"].orders[-1]
+        assert (last["role"], last["graceful"]) == ("stopped", True)
+
+
 async def test_a_last_backup_that_fails_keeps_the_instance_and_says_why(tmp_path: Path) -> None:
     async with operated(tmp_path) as (cluster, _):
         made = await cluster.create(MYSQLS, instance(deletionProtection=False))
