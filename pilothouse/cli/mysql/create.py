@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.mysql import change, completing, standing, values
+from pilothouse.cli.mysql import available, change, completing, standing, values
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
@@ -26,7 +26,9 @@ STORE = click.option("--backup-store", metavar="STORE", shell_complete=completin
 @click.option("--flavour", type=click.Choice(["mariadb", "mysql"]), help="Which server (default: mariadb).")
 @click.option("--version", type=values.VERSION, help="Of the server, such as 10.11 (default: the platform's own).")
 @click.option("--storage-class", metavar="CLASS", help="Of the volumes (default: the cluster's).")
-@click.option("--backup-schedule", metavar="CRON", help="When to back up: five fields in UTC, such as '30 3 * * *'.")
+@click.option(
+    "--backup-schedule", callback=values.schedule, metavar="CRON", help="When to back up: five fields in UTC, such as '30 3 * * *'."
+)
 @STORE
 @click.option("--archive", is_flag=True, help="Archive the log of changes, so that any second can be restored.")
 @click.option("--from", "source", metavar="BACKUP|INSTANCE", shell_complete=completing.sources, help="Begin with the data of a backup.")
@@ -116,6 +118,7 @@ async def make(client: "Client", made: Object, how: change.How) -> None:
     await _require_free(client, name, namespace)
     checked = await client.create(MYSQLS, made, dry_run=True)
     change.refuse_faulty(checked)
+    await available.require(client, checked)
     if how.dry_run:
         output.note("  restarts: none\n  read-only: 0 s")
         output.note(f"  undo: `ph mysql delete {name}`")

@@ -1,5 +1,7 @@
 """`ph mysql params`: the server's own settings."""
 
+from functools import partial
+
 import click
 
 from pilothouse.cli import output
@@ -75,7 +77,7 @@ async def _change(session: Session, name: str, given: "dict[str, str] | dict[str
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
         refuse_unset(instance, [key for key, value in given.items() if value is None])
-        await change.carry_out(client, instance, {"parameters": given}, how, said)
+        await change.carry_out(client, instance, {"parameters": given}, how, partial(said, before=instance))
 
 
 def refuse_unset(instance: Object, names: list[str]) -> None:
@@ -85,12 +87,19 @@ def refuse_unset(instance: Object, names: list[str]) -> None:
         raise click.ClickException(f"{absent[0]} is no setting that was made for {meta.name(instance)}: {known}")
 
 
-def said(instance: Object) -> str:
-    name, waiting = meta.name(instance), pending(instance)
+def said(instance: Object, before: Object) -> str:
+    """before: as it was. The members say a little later that they wait for a restart."""
+    name, waiting = meta.name(instance), sorted({*pending(instance), *_late(before["spec"], instance["spec"])})
     made = instance["spec"].get("parameters") or {}
     shown = ", ".join(f"{key}={made[key]}" for key in sorted(made)) or "no settings of its own"
     later = f"; {', '.join(waiting)} counts after `{copyable(f'mysql restart {name}', meta.namespace(instance))}`" if waiting else ""
     return f"{name} has {shown}{later}"
+
+
+def _late(before: Object, after: Object) -> list[str]:
+    from pilothouse.platform.databases.mysql.parameters.check import need_restart
+
+    return need_restart(after.get("flavour", "mariadb"), before.get("parameters") or {}, after.get("parameters") or {})
 
 
 def pending(instance: Object) -> list[str]:

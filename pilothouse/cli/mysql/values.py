@@ -11,11 +11,13 @@ import click
 
 from pilothouse.cli.mysql import completing
 from pilothouse.model import meta
+from pilothouse.model.cron import utc
 from pilothouse.model.json import Object
 from pilothouse.platform.apps import check
 from pilothouse.platform.databases.pattern.patterns import NAME
 
 INSTANCE = click.argument("instance", shell_complete=completing.instances)
+LONGEST_NAME = 40
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?")
 _CLIENT = re.compile(
     r"((?P<namespace>[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)/)?"
@@ -29,8 +31,9 @@ def new_name(context: click.Context, param: click.Parameter, name: Any) -> Any:
     """A callback: the name of an instance that is to be made."""
     if name is None or re.fullmatch(NAME, name):
         return name
-    example = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-0123456789")[:40].strip("-")
-    rule = "use at most 40 lower case letters, digits and dashes, a letter first"
+    plain = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-").lstrip("-0123456789")
+    example = plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME + 1].rpartition("-")[0] or plain[:LONGEST_NAME]
+    rule = f"use at most {LONGEST_NAME} lower case letters, digits and dashes, a letter first, no dash last"
     raise click.BadParameter(f"{name!r} is no name for an instance: {rule}" + (f", such as {example}" if example else ""))
 
 
@@ -43,6 +46,16 @@ def quantity(resource: str) -> Callable[[click.Context, click.Parameter, Any], A
         return text
 
     return callback
+
+
+def schedule(context: click.Context, param: click.Parameter, text: Any) -> Any:
+    """A callback: when to back up."""
+    if text:
+        try:
+            utc.parse(text)
+        except utc.ScheduleError as error:
+            raise click.BadParameter(str(error), context, param) from error
+    return text
 
 
 class _Replicas(click.ParamType[int]):

@@ -9,7 +9,7 @@ import pytest
 from pilothouse.model import kinds, meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.resource import BACKUPS, MYSQLS
+from pilothouse.platform.databases.resource import BACKUP_STORES, BACKUPS, MYSQLS
 from tests.cli.mysql.played import EVE, TEAM, condition, failed, member, online, played
 
 
@@ -28,6 +28,8 @@ async def test_an_instance_that_answers_is_said_where_it_is(tmp_path: Path) -> N
 async def test_what_is_asked_for_at_creation_is_in_the_object(tmp_path: Path) -> None:
     options = ["--backup-schedule", "30 3 * * *", "--archive", "--backup-store", "far", "--allow", "tools/app=x", "--allow", "10.1.0.0/16"]
     async with played(tmp_path) as there:
+        assert "there is no BackupStore far in namespace team: there is none at all" in await there.refused("create", "orders", *options)
+        await there.client.create(BACKUP_STORES, {"metadata": {"name": "far", "namespace": TEAM}, "spec": {"volume": {"size": "1Gi"}}})
         await there.mysql("create", "orders", *options, "--flavour", "mysql", "--version", "8.4", "--no-protection", "--no-wait")
         spec = await there.spec()
         assert {key: spec["backup"][key] for key in ("schedule", "archive", "store")} == {
@@ -37,6 +39,17 @@ async def test_what_is_asked_for_at_creation_is_in_the_object(tmp_path: Path) ->
         }
         assert spec["access"]["clients"] == [{"namespace": "tools", "labels": {"app": "x"}}, {"cidr": "10.1.0.0/16"}]
         assert (spec["flavour"], spec["version"], spec["deletionProtection"]) == ("mysql", "8.4", False)
+
+
+async def test_what_the_cluster_has_not_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        hard = {"requests.memory": "1Gi"}
+        await there.client.create(kinds.RESOURCEQUOTAS, {"metadata": {"name": "small", "namespace": TEAM}, "spec": {"hard": hard}})
+        said = await there.refused("create", "orders", "--replicas", "3", "--dry-run")
+        assert "quota small leaves not enough requests.memory for 3 members: 0 of 1Gi are used" in said
+        assert "mariadb has no version 8.0" in await there.refused("create", "orders", "--version", "8.0", "--dry-run")
+        assert "kind: MySQL\n" in await there.mysql("create", "orders", "--dry-run")
+        assert not (await there.client.list_all(MYSQLS, TEAM)).items
 
 
 async def test_a_dry_run_of_a_creation_shows_the_object_and_makes_nothing(tmp_path: Path) -> None:
@@ -169,6 +182,9 @@ async def test_parameters_are_judged_before_they_are_written(tmp_path: Path) -> 
         told = await there.told("params", "set", "orders", "max_connections=77", "performance_schema=ON")
         assert "performance_schema: the server reads it at its start alone" in told
         assert "mysql params unset orders max_connections performance_schema" in told
+        said = await there.mysql("params", "set", "orders", "performance_schema=OFF")
+        assert "performance_schema=OFF; performance_schema counts after `ph mysql restart orders" in said
+        await there.mysql("params", "set", "orders", "performance_schema=ON")
         shown = json.loads(await there.mysql("params", "show", "orders", "-o", "json"))
         assert [each["name"] for each in shown] == ["max_connections", "performance_schema"]
         await there.mysql("params", "unset", "orders", "max_connections")
@@ -182,6 +198,8 @@ async def test_another_version_and_the_one_before(tmp_path: Path) -> None:
         await there.instance()
         assert "no version of orders before this one is known" in await there.refused("upgrade", "orders", "--undo")
         assert "whose files it cannot read" in await there.refused("upgrade", "orders", "--version", "10.6")
+        assert "it runs 10.11.18 already" in await there.told("upgrade", "orders", "--version", "10.11.18", "--dry-run")
+        assert "restarts: none" in await there.told("upgrade", "orders", "--version", "10.11", "--dry-run")
         assert await there.mysql("upgrade", "orders", "--version", "10.11.19") == "orders runs 10.11.19\n"
         assert await there.mysql("upgrade", "orders", "--undo") == "orders runs 10.11.18\n"
 

@@ -7,7 +7,9 @@ import pytest
 from tests.cli.test_ending import ph
 
 MISTAKES = {
-    "create Orders": "'Orders' is no name for an instance: use at most 40 lower case letters, digits and dashes, a letter first, such as",
+    "create Orders": "'Orders' is no name for an instance: use at most 40 lower case letters, digits and dashes, a letter first",
+    "create A_LONG_NAME-that-is-longer-than-what-an-instance-takes": "such as a-long-name-that-is-longer-than-what-an",
+    "create orders --backup-schedule x": "'x' is no schedule: write five fields",
     "create orders --replicas 2": "'2' is no number of members: an instance has 1, or 3 to 9 of which one is the primary",
     "create orders --flavour postgres": "'postgres' is not one of 'mariadb', 'mysql'",
     "create orders --size 2GB": "'2GB' is no amount of storage: write 2Gi (or 2G, powers of 1000)",

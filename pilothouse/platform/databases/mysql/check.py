@@ -15,6 +15,9 @@ from pilothouse.platform.databases.mysql.types import MySQLSpec
 
 LEAST = {"memory": 128 << 20, "size": 300 << 20}
 """Bytes: below it no server starts, or its own files do not fit."""
+FIRST_OF_MARIADB = 10
+"""The lowest number of a version of MariaDB's, and above all of MySQL's."""
+VERSIONS = {"mariadb": "write one such as 10.11 or 11.8", "mysql": "write one such as 8.0 or 8.4"}
 _EXAMPLES = {"cpu": "500m (half a core) or 2", "memory": "512Mi or 2Gi", "size": "1Gi or 20Gi"}
 
 
@@ -39,7 +42,8 @@ def quantity(kind: str, text: str) -> str:
     if amount <= 0:
         return f"{text!r} is no amount of {kind}: it must be more than nothing, such as {_EXAMPLES[kind]}"
     if amount < LEAST.get(kind, 0):
-        return f"{text} of {kind} is too little for a server: at least {LEAST[kind] >> 20}Mi"
+        amount_of = f"a volume of {text}" if kind == "size" else f"{text} of {kind}"
+        return f"{amount_of} is too little for a server: at least {LEAST[kind] >> 20}Mi"
     return ""
 
 
@@ -83,7 +87,12 @@ def _is_cidr(text: str) -> bool:
 
 
 def _version(spec: MySQLSpec, status: Object) -> Iterator[str]:
-    """Within a series a server goes back as it came; an older series does not read a newer one's files."""
+    """Within a series a server goes back as it came; an older series does not read a newer one's files.
+
+    Source: both projects' release histories: MariaDB went from 5.5 to 10.0, MySQL from 5.7 to 8.0.
+    """
+    if spec.version and (spec.flavour == "mariadb") != (_series(spec.version)[0] >= FIRST_OF_MARIADB):
+        yield f"{spec.flavour} has no version {spec.version}: {VERSIONS[spec.flavour]}"
     running = str(status.get("version") or "")
     if spec.version and running and _series(spec.version) < _series(running):
         yield (

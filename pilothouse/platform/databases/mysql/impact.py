@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import parse
+from pilothouse.platform.databases.mysql.images import satisfies
 from pilothouse.platform.databases.mysql.parameters.check import need_restart
 from pilothouse.platform.databases.pattern.impact import Impact, together
 
@@ -85,7 +86,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _restarts(now: Object, before: Object, after: Object) -> Iterator[Impact]:
-    if before.get("version", "") != after.get("version", ""):
+    running, version = (now.get("status") or {}).get("version") or "", after.get("version", "")
+    if before.get("version", "") == version:
+        pass
+    elif version and running and satisfies(running, version):
+        yield Impact(notes=(f"it runs {running} already",))
+    else:
         yield Impact(order(now), _gap(now), notes=("each member runs the other version before the next one begins",))
     if before.get("restartedAt") != after.get("restartedAt"):
         yield Impact(order(now), _gap(now))

@@ -51,6 +51,8 @@ def test_an_older_series_is_refused_and_an_older_release_of_the_series_is_not() 
     assert "cannot read" in faults(running, version="10.6")
     assert faults(running, version="10.11.17") == ""
     assert faults(running, version="11.4") == ""
+    assert "mariadb has no version 8.0" in faults({}, version="8.0")
+    assert "mysql has no version 10.11" in faults({}, flavour="mysql", version="10.11")
 
 
 def test_a_volume_neither_shrinks_nor_changes_its_class() -> None:

@@ -27,7 +27,7 @@ SCRAPED = {
     "prometheus.io/path": "/metrics",
 }
 """Annotations by which configurations of Prometheus that look for pods commonly find them."""
-_AGENT_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+AGENT_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
 _LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -104,7 +104,7 @@ def _agent(instance: Object, spec: MySQLSpec, server: Server) -> Object:
         "command": ["python3", "-I", "/agent/agent.pyz", "agent"],
         "ports": [{"name": "agent", "containerPort": names.AGENT_PORT, "protocol": "TCP"}],
         "env": env + [{"name": key, "value": value} for key, value in told.items()],
-        "resources": _AGENT_RESOURCES,
+        "resources": AGENT_RESOURCES,
         "securityContext": _LOCKED,
         "readinessProbe": {
             "httpGet": {"path": "/ready", "port": names.AGENT_PORT, "scheme": "HTTPS"},
