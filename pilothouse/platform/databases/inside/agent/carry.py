@@ -107,18 +107,23 @@ class Carrier:
     def _discard(self, wanted: Wanted, seen: Seen) -> None:
         errant.keep(self._settings, wanted.reseed)
         folder.discard(self._settings)
+        self._memory.follows()
         self._memory.has_reseeded(wanted.reseed)
 
     def _start(self, wanted: Wanted, seen: Seen) -> None:
-        """As a replica of another primary it takes back at its start what it wrote and nobody acknowledged."""
+        """As a replica of another primary, data that were the primary's take back at the start what was written and nobody acknowledged.
+        A replica's own take nothing back: recovery would cut off what it had acknowledged itself.
+        """
         settings = self._settings
         for name in ("tmp", "log"):
             (settings.data / name).mkdir(exist_ok=True, mode=0o750)
         _empty(settings.data / "tmp")
         self._ballast.drop(seen.disk)
-        truncates = wanted.role == "replica" and wanted.source is not None
+        truncates = wanted.role == "replica" and wanted.source is not None and 0 < self._memory.led < wanted.term
         text = configuration.text(settings, wanted.server, seen.disk.size, term=wanted.term, truncates=truncates)
         files.write(settings.configuration, text)
+        if wanted.role == "primary":
+            self._memory.leads(wanted.term)
         self._process.stop_by("KILL" if wanted.role == "primary" and wanted.semi_sync else "TERM")
         self._marks.prepare("mode", wanted.role)
         self._marks.prepare("tls", Tls.version_of(settings.tls))
@@ -148,13 +153,12 @@ class Carrier:
     def _drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         source = answer.replication
         assert source is not None
-        place = (source.relay_log, source.relay_position)
-        with suppress(OSError, ValueError):
-            place = relay.first_after(self._settings.mysql, *place, sequence(answer.executed))
+        note = source.relay_log, source.relay_position
         try:
-            replication.drain(self._sql, *place)
-        except Refused:
+            replication.drain(self._sql, *relay.first_after(self._settings.mysql, *note, sequence(answer.executed)))
+        except (Refused, OSError, ValueError) as error:
             self._marks.set("drained", seen.pid, LOST)
+            raise Refused(0, str(error)) from error
 
     def _leave_drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         replication.leave_drain(self._sql)
@@ -167,6 +171,7 @@ class Carrier:
         if forgets or not self._marks.get("drained", seen.pid):
             self._marks.set("drained", seen.pid, LOST if forgets else DRAINED)
         server_id = configuration.server_id(self._settings, wanted.term)
+        self._memory.follows()
         replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
         self._marks.set("source", seen.pid, replication.source_digest(wanted))
 
@@ -185,6 +190,7 @@ class Carrier:
 
     def _promote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """It counts as the primary before it accepts writes, so that it is never taken for a replica afterwards."""
+        self._memory.leads(wanted.term)
         self._process.stop_by("KILL" if wanted.semi_sync else "TERM")
         self._marks.set("mode", seen.pid, "primary")
         self._marks.forget("source")

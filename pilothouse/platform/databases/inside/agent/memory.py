@@ -1,4 +1,6 @@
-"""What the agent must not forget, on the volume: the highest term that it obeyed, and which request for other data it has carried out."""
+"""What the agent must not forget, on the volume: the highest term that it obeyed, that in which its data were the primary's,
+and which request for other data it has carried out.
+"""
 
 from pathlib import Path
 
@@ -14,10 +16,13 @@ class Outdated(Exception):
 
 
 class Memory:
+    """led: the term in which these data were the primary's last, 0 when they were not since they last began to follow somebody."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         self.term = int(files.read(folder / "term").strip() or 0)
+        self.led = int(files.read(folder / "led").strip() or 0)
         self.reseeded = files.read(folder / "reseeded").strip()
         self._step = 0
 
@@ -32,6 +37,19 @@ class Memory:
             files.write_durably(self._folder / "term", f"{term}\n")
             self.term = term
         self._step = step
+
+    def leads(self, term: int) -> None:
+        """Before the server may write. Raises OSError."""
+        if term != self.led:
+            files.write_durably(self._folder / "led", f"{term}\n")
+            self.led = term
+
+    def follows(self) -> None:
+        """Before the server receives anything, or when its data are gone. Raises OSError."""
+        if self.led:
+            (self._folder / "led").unlink(missing_ok=True)
+            files.sync_folder(self._folder)
+            self.led = 0
 
     def has_reseeded(self, request: str) -> None:
         files.write_durably(self._folder / "reseeded", f"{request}\n")

@@ -20,27 +20,42 @@ _BODY = struct.Struct("<QI")
 """Of such an event: number, domain."""
 
 
-def first_after(folder: Path, log: str, position: int, sequence: int) -> tuple[str, int]:
-    """The file and the place of the first transaction of our domain with a higher number; the end of the last file when there is none.
+class Gap(ValueError):
+    """The logs go on, and not with the next transaction: those between are nowhere in them."""
 
-    log, position: from where on there may be one. Raises OSError, ValueError for files that are no relay logs.
+
+def first_after(folder: Path, log: str, position: int, sequence: int) -> tuple[str, int]:
+    """The file and the place of the transaction of our domain with the next number; the end of the last file when there is none.
+
+    log, position: the server's own note, where the search begins; when the transaction is not behind it, all that is left is searched.
+    Raises OSError, Gap, ValueError for files that are no relay logs.
     """
-    place = (log, position)
-    for name in _logs_from(folder, log):
+    names = _logs(folder)
+    try:
+        return _search(folder, names[names.index(log) :], position, sequence)
+    except Gap:
+        return _search(folder, names, 0, sequence)
+
+
+def _search(folder: Path, names: list[str], position: int, sequence: int) -> tuple[str, int]:
+    """position: in the first of them."""
+    place = (names[0], position)
+    for name in names:
         with (folder / name).open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise ValueError(f"{name} is no relay log")
-            for at, number in _transactions(file, max(position, len(_MAGIC)) if name == log else len(_MAGIC)):
+            for at, number in _transactions(file, max(position, len(_MAGIC)) if name == names[0] else len(_MAGIC)):
+                if number > sequence + 1:
+                    raise Gap(f"the relay log goes on with the transaction {number}, and {sequence} is the last that was applied")
                 if number > sequence:
                     return name, at
             place = (name, file.tell())
     return place
 
 
-def _logs_from(folder: Path, log: str) -> list[str]:
-    """As their index has them, beginning with this one. Raises ValueError when that has it not."""
-    names = [Path(line).name for line in (folder / "relay.index").read_text().splitlines() if line.strip()]
-    return names[names.index(log) :]
+def _logs(folder: Path) -> list[str]:
+    """As their index has them, the oldest first."""
+    return [Path(line).name for line in (folder / "relay.index").read_text().splitlines() if line.strip()]
 
 
 def _transactions(file: BinaryIO, at: int) -> Iterator[tuple[int, int]]:

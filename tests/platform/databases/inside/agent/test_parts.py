@@ -207,6 +207,14 @@ class TestFiles:
             memory.obey(4, 8)
         memory.obey(5, 1)
 
+    def test_that_data_were_the_primarys_is_kept_until_they_follow_somebody(self, tmp_path: Path) -> None:
+        memory = Memory(tmp_path)
+        assert memory.led == 0
+        memory.leads(4)
+        assert Memory(tmp_path).led == 4
+        memory.follows()
+        assert (memory.led, Memory(tmp_path).led) == (0, 0)
+
     def test_marks_are_of_one_process(self, tmp_path: Path) -> None:
         marks = Marks(tmp_path)
         marks.set("mode", 7, "primary")

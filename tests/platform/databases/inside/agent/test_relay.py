@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.platform.databases.inside.agent.relay import first_after
+from pilothouse.platform.databases.inside.agent.relay import Gap, first_after
 
 GTID, ROWS, FORMAT = 162, 23, 15
 
@@ -22,6 +22,7 @@ def transaction(number: int, domain: int = 0) -> bytes:
 def logs(tmp_path: Path) -> Path:
     """Transactions 1 and 2, of 3 that of another domain beside it; each transaction is 32 and 59 bytes long."""
     head = b"\xfebin" + event(FORMAT, b"f" * 77)
+    (tmp_path / "relay.000001").write_bytes(head)
     (tmp_path / "relay.000002").write_bytes(head + transaction(1) + transaction(2))
     (tmp_path / "relay.000003").write_bytes(head + transaction(3) + transaction(9, domain=1) + transaction(4))
     (tmp_path / "relay.index").write_text("./relay.000001\n./relay.000002\n./relay.000003\n")
@@ -42,8 +43,15 @@ def test_it_goes_on_at_the_first_transaction_that_is_not_applied(logs: Path, seq
     assert first_after(logs, "relay.000002", 4, sequence) == place
 
 
-def test_what_lies_before_the_servers_own_note_is_not_looked_at(logs: Path) -> None:
-    assert first_after(logs, "relay.000002", 191, 0) == ("relay.000002", 191)
+def test_what_the_servers_own_note_has_left_behind_is_found(logs: Path) -> None:
+    assert first_after(logs, "relay.000003", 282, 1) == ("relay.000002", 191)
+
+
+def test_logs_that_go_on_behind_a_gap_are_refused(logs: Path) -> None:
+    (logs / "relay.index").write_text("./relay.000003\n")
+    assert first_after(logs, "relay.000003", 4, 2) == ("relay.000003", 100)
+    with pytest.raises(Gap, match="transaction 3, and 1 is the last"):
+        first_after(logs, "relay.000003", 4, 1)
 
 
 def test_half_an_event_at_the_end_is_none(logs: Path) -> None:

@@ -148,6 +148,27 @@ def test_what_a_replica_has_received_but_not_applied_outlives_its_server_and_its
     assert state["replication"]["intact"]
 
 
+def test_replicas_that_crash_keep_what_they_acknowledged_though_their_relay_logs_have_gone(lab: Lab) -> None:
+    primary, *replicas = lab.members
+    for n in range(2):
+        primary.sql("INSERT INTO t VALUES (%s)", n)
+        primary.root("FLUSH LOCAL BINARY LOGS")
+        position = _position(primary)
+        eventually(lambda position=position: [_position(replica) for replica in replicas] == [position] * 2)
+        pids = [replica.kill_server() for replica in replicas]
+        primary.hang_server()  # else it would send all of it again
+        for replica, pid in zip(replicas, pids, strict=True):
+            replica.until(lambda state, of=(replica, pid): of[0].server_pid != of[1])
+            replica.until(lambda state: state["answers"] and (state["replication"] or {}).get("intact"))
+            assert _position(replica) == position
+            assert "init-rpl-role = MASTER" in (replica.folder / "run" / "my.cnf").read_text()
+        primary.wake_server()
+
+
+def _position(member: Member) -> str:
+    return member.root("SELECT @@gtid_binlog_pos")
+
+
 def test_a_primary_that_lacks_what_it_should_go_on_from_accepts_no_writes(lab: Lab) -> None:
     replica = lab[1]
     fence(2, replica)
