@@ -69,7 +69,6 @@ class Carrier:
             Do.FOLLOW: self._follow,
             Do.ACKNOWLEDGE: lambda wanted, seen, answer: replication.acknowledge(self._sql, wanted.acknowledges),
             Do.RECEIVE: self._receive,
-            Do.APPLY: lambda wanted, seen, answer: replication.apply(self._sql),
             Do.DEMOTE: self._demote,
             Do.PROMOTE: self._promote,
             Do.SEMI_SYNC: lambda wanted, seen, answer: replication.semi_sync(self._sql, wanted.semi_sync),

@@ -179,7 +179,8 @@ class Loop:
             return AGAIN_S, f"{step.doing}: {failure}"
         if step.do is Do.CLOSE:
             self._observer.read_only_since = time.time()
-        pauses = {Do.START: BUSY_S, Do.END_IDLE: DRAINING_S, Do.RECEIVE: AGAIN_S if error else 0.0}
+        again_s = AGAIN_S if error else 0.0
+        pauses = {Do.START: BUSY_S, Do.END_IDLE: DRAINING_S, Do.RECEIVE: again_s, Do.DRAIN: again_s}
         return pauses.get(step.do, 0.0), error
 
     def _seed(self, wanted: Wanted) -> tuple[float, str]:

@@ -28,7 +28,6 @@ class Do(Enum):
     FOLLOW = "follow"
     ACKNOWLEDGE = "acknowledge"
     RECEIVE = "receive"
-    APPLY = "apply"
     DEMOTE = "demote"
     PROMOTE = "promote"
     SEMI_SYNC = "semi sync"
@@ -198,11 +197,16 @@ def _promotion(wanted: Wanted, seen: Seen, answer: Answer) -> Step | None:
 
 def _behind(target: str, answer: Answer, source: Replication | None) -> Step:
     """It applies what it has; beyond that it must not accept writes."""
-    if source is None or not covers(source.received, target):
-        return Step(Do.WAIT, error=f"it has the transactions up to {answer.executed or 'none'} and was told to go on from {target}")
-    if not source.sql:
-        return Step(Do.APPLY, f"applying up to {target}", error=source.sql_error)
-    return Step(Do.WAIT, f"applying up to {target}")
+    lacks = f"it has the transactions up to {answer.executed or 'none'} and was told to go on from {target}"
+    if source is None or (source.by_gtid and not covers(source.received, target)):
+        return Step(Do.WAIT, error=lacks)
+    doing = f"applying up to {target}"
+    if source.sql:
+        has_all = not source.by_gtid and source.has_applied_all
+        return Step(Do.WAIT, doing, error=lacks if has_all else "")
+    if not source.by_gtid and source.sql_errno == APPLIED_BEFORE:
+        return Step(Do.SKIP_IN_DRAIN, doing)
+    return Step(Do.DRAIN, doing, error="" if source.by_gtid else source.sql_error)
 
 
 def _settled(wanted: Wanted, answer: Answer, memory: Memory) -> Step:

@@ -45,10 +45,6 @@ def receive(sql: Sql) -> None:
     sql.run("START SLAVE")
 
 
-def apply(sql: Sql) -> None:
-    sql.run("START SLAVE SQL_THREAD")
-
-
 def stop_receiving(sql: Sql) -> None:
     sql.run("STOP SLAVE IO_THREAD")
 

@@ -178,6 +178,25 @@ def test_a_primary_that_lacks_what_it_should_go_on_from_accepts_no_writes(lab: L
     assert state["role"] == "replica"
 
 
+def test_a_replica_that_could_not_apply_what_it_received_accepts_writes_only_with_all_of_it(lab: Lab) -> None:
+    old, new, _ = lab.members
+    fence(1, lab[2])
+    old.sql("INSERT INTO t VALUES (1)")
+    eventually(lambda: ids(new) == [1])
+    new.root("SET SESSION sql_log_bin = 0", "INSERT INTO orders.t VALUES (2)")
+    for id in (2, 3):
+        old.sql("INSERT INTO t VALUES (%s)", id)
+    new.until(lambda state: state["replication"]["errno"] == 1062)
+    old.kill_server()
+    fence(2, new)
+    new.put(term=2, role="primary", source=None)
+    waiting = new.until(lambda state: "Duplicate entry" in state["error"] and state["term"] == 2)
+    assert (waiting["writable"], waiting["role"]) == (False, "replica")
+    new.root("SET SESSION sql_log_bin = 0", "DELETE FROM orders.t WHERE id = 2")
+    new.until(lambda state: state["writable"])
+    assert ids(new) == [1, 2, 3]
+
+
 def test_data_that_a_job_pushes_make_a_server_with_their_position(lab: Lab) -> None:
     """A copy is taken from one member and pushed to a new one."""
     lab[0].sql("INSERT INTO t VALUES (1)")
