@@ -19,7 +19,7 @@ MOST_WAIT_S = 5.0
 class FakeAgent:
     """One member. `state` is what it answers; `obey` what an order does to it. tls: the files of the Secret INSTANCE-tls.
 
-    log: takes each order with the member's name.
+    log: takes each order with the member's name. stalls: it takes orders and answers none. received: all that came as an order.
     """
 
     def __init__(self, member: str, uid: str, tls: Mapping[str, bytes], folder: Path, log: list[tuple[str, Object]]) -> None:
@@ -28,6 +28,8 @@ class FakeAgent:
         self.wanted: Object = {}
         self.orders: list[Object] = []
         self.silent = False
+        self.stalls = False
+        self.received: list[bytes] = []
         self._log = log
         self.state: Object = {
             "sequence": 1,
@@ -112,6 +114,9 @@ class FakeAgent:
     async def _wanted(self, request: web.Request) -> web.Response:
         _only(request, "operator")
         text = await request.read()
+        self.received.append(text)
+        while self.stalls:
+            await asyncio.sleep(0.05)
         document = json.loads(text)
         if document["term"] < self.term:
             return web.json_response({"term": self.term}, status=409)

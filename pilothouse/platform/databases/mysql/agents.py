@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pilothouse.model import meta
 from pilothouse.model.json import JSONError, Object, loads
 from pilothouse.platform.databases.mysql import names, tls
+from pilothouse.platform.databases.mysql.state import MalformedState, checked
 from pilothouse.wire.tls import client_context
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class Agents:
     async def state(self, place: Place, tls_context: ssl.SSLContext, after: int, wait_s: int) -> Object:
         """The state, at once when it is newer than `after`, else when it changes or `wait_s` is over. Raises AgentError."""
         query = {"after": str(after), "wait": str(wait_s)}
-        return await self._ask(place, tls_context, "GET", "/v1/state", wait_s + SLACK_S, params=query)
+        return _checked(place, await self._ask(place, tls_context, "GET", "/v1/state", wait_s + SLACK_S, params=query))
 
     async def order(self, place: Place, tls_context: ssl.SSLContext, document: bytes) -> Object:
         """The state after it was taken on. Raises Superseded, AgentError."""
-        return await self._ask(place, tls_context, "PUT", "/v1/wanted", ORDER_S, data=document)
+        return _checked(place, await self._ask(place, tls_context, "PUT", "/v1/wanted", ORDER_S, data=document))
 
     async def close(self) -> None:
         if self._session is not None:
@@ -119,12 +120,19 @@ def _understood(place: Place, status: int, body: bytes) -> Object:
         found = loads(body)
     except JSONError:
         found = None
-    if status == CONFLICT and isinstance(found, dict) and "term" in found:
-        raise Superseded(place.member, int(found["term"]))
+    if status == CONFLICT and isinstance(found, dict) and isinstance(found.get("term"), int):
+        raise Superseded(place.member, found["term"])
     if status >= 400 or not isinstance(found, dict):
         said = body[:200].decode(errors="replace")
         raise AgentError(f"the agent of {place.member} answers with {status}: {said}")
     return found
+
+
+def _checked(place: Place, state: Object) -> Object:
+    try:
+        return checked(state, place.member)
+    except MalformedState as error:
+        raise AgentError(f"the agent of {place.member} says what cannot be: {error}") from error
 
 
 def _new_session() -> "aiohttp.ClientSession":

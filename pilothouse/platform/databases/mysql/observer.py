@@ -1,7 +1,7 @@
 """What members say of themselves: one task a member asks its agent over and over, each time waiting for something new.
 
 Keeps the last word of each with the time it was heard; tells the controller when the word is a new one, and when there has been none
-for `SILENT_S`, once. Whether silence means anything is decided elsewhere.
+for `SILENT_S`, once. Whether silence means anything is decided elsewhere. The orders for a member go beside, see `telling`.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ import structlog
 from pilothouse.aio.tasks import TaskSet
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.agents import AgentError, Agents, Place
-from pilothouse.platform.databases.mysql.topology.member import SILENT_S
+from pilothouse.platform.databases.mysql.telling import Telling
+from pilothouse.platform.databases.mysql.topology.member import SILENT_S, is_stale
 
 log = structlog.get_logger("platform.databases")
 
@@ -41,6 +42,7 @@ class Heard:
 class _Watch:
     heard: Heard
     context: ssl.SSLContext
+    telling: Telling
     task: "asyncio.Task[None] | None" = None
     failures: int = 0
 
@@ -62,7 +64,7 @@ class Observer:
             self._end(watches.pop(uid))
         for uid, place in places.items():
             if uid not in watches:
-                watch = watches[uid] = _Watch(Heard(place, uid), context)
+                watch = watches[uid] = self._new(key, Heard(place, uid), context)
                 watch.task = self._tasks.start(self._follow(key, watch), name=f"agent {place.member}")
 
     def forget(self, key: str) -> None:
@@ -77,11 +79,13 @@ class Observer:
         """Whether an agent has neither answered nor failed to since it is watched: nothing is known of its member yet."""
         return any(watch.heard.state is None and not watch.heard.error for watch in self._watches.get(key, {}).values())
 
-    def note(self, key: str, uid: str, state: Object) -> None:
-        """A word that came as the answer to an order."""
+    def tell(self, key: str, uid: str, document: bytes) -> str:
+        """Sends it beside, so that it returns at once. Returns what stands in the way for good, as a sentence, as far as it is known."""
         watch = self._watches.get(key, {}).get(uid)
-        if watch is not None:
-            self._take(watch.heard, state)
+        if watch is None or self._tasks is None:
+            return ""
+        watch.telling.give(self._tasks, document)
+        return watch.telling.hindrance
 
     async def close(self) -> None:
         self._watches.clear()
@@ -89,7 +93,17 @@ class Observer:
         if tasks is not None:
             await tasks.close()
 
+    def _new(self, key: str, heard: Heard, context: ssl.SSLContext) -> _Watch:
+        def taken(state: Object) -> None:
+            """Often as it was before the order: what comes of it is told to the task that listens."""
+            if heard.state is None or state["sequence"] > heard.state["sequence"]:
+                self._take(heard, state)
+                self._changed(key)
+
+        return _Watch(heard, context, Telling(self._agents, heard.place, context, taken, lambda: self._changed(key)))
+
     def _end(self, watch: _Watch) -> None:
+        watch.telling.end()
         if watch.task is not None:
             watch.task.cancel()
 
@@ -103,14 +117,19 @@ class Observer:
             except AgentError as error:
                 self._failed(key, watch, str(error))
                 await asyncio.sleep(PAUSES_S[min(watch.failures, len(PAUSES_S)) - 1])
+            except Exception as error:
+                # A member that nobody listens to any more would be silent until the operator starts anew.
+                log.exception("listening to an agent failed", member=watch.heard.place.member)
+                self._failed(key, watch, f"listening to the agent of {watch.heard.place.member} failed: {error}")
+                await asyncio.sleep(PAUSES_S[-1])
 
     async def _once(self, key: str, watch: _Watch) -> None:
         heard = watch.heard
-        after = int((heard.state or {}).get("sequence", -1)) if not heard.error else -1
+        after = (heard.state or {}).get("sequence", -1) if not heard.error else -1
         wait_s = WAIT_S if len(self._watches.get(key, ())) > 1 else WAIT_ALONE_S
         state = await self._agents.state(heard.place, watch.context, after, wait_s)
         watch.failures = 0
-        is_news = heard.state is None or bool(heard.error) or state.get("sequence") != heard.state.get("sequence")
+        is_news = heard.state is None or bool(heard.error) or _mark(state) != _mark(heard.state)
         self._take(heard, state)
         if is_news:
             self._changed(key)
@@ -128,3 +147,8 @@ class Observer:
             self._changed(key)
             # Once more when the silence has lasted, since nothing else may happen meanwhile.
             asyncio.get_running_loop().call_at(max(now, heard.at + SILENT_S) + 0.01, self._changed, key)
+
+
+def _mark(state: Object) -> tuple[object, bool]:
+    """By which news is known."""
+    return state.get("sequence"), is_stale(state)

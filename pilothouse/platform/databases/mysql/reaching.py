@@ -6,17 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
-
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import agents, orders
-from pilothouse.platform.databases.mysql.agents import AgentError, Agents, Place, Superseded
+from pilothouse.platform.databases.mysql.agents import Agents, Place
 from pilothouse.platform.databases.mysql.observer import Observer
 from pilothouse.platform.databases.mysql.tls import OPERATOR_DAYS, Files
 from pilothouse.platform.databases.mysql.topology.member import Member
-
-log = structlog.get_logger("platform.databases")
 
 RENEWED_S = OPERATOR_DAYS * 86_400 * 2 / 3
 
@@ -59,10 +55,13 @@ class Reaching:
             return Member(name, leaves=leaves)
         return Member(name, asyncio.get_running_loop().time() - heard.at, heard.state, leaves)
 
-    async def tell(self, key: str, pods: Mapping[str, Object], documents: Mapping[str, bytes]) -> list[str]:
-        """Send to each member the document that it does not have yet. Returns what stands in the way for good, as sentences."""
+    def tell(self, key: str, pods: Mapping[str, Object], documents: Mapping[str, bytes]) -> list[str]:
+        """Send to each member the document that it does not have yet, beside the round that asks for it.
+
+        Returns what stands in the way for good, as sentences.
+        """
         asked = [self._tell(key, pods[name], document) for name, document in documents.items() if name in pods]
-        return [said for said in await asyncio.gather(*asked) if said]
+        return [said for said in asked if said]
 
     def obeys(self, key: str, pod: Object, document: bytes) -> bool:
         """Whether it has done all of it."""
@@ -74,19 +73,11 @@ class Reaching:
         await self._observer.close()
         await self._agents.close()
 
-    async def _tell(self, key: str, pod: Object, document: bytes) -> str:
+    def _tell(self, key: str, pod: Object, document: bytes) -> str:
         heard = self._observer.heard(key, meta.uid(pod))
         if heard is None or heard.state is None or heard.error or heard.state.get("wanted") == orders.digest(document):
             return ""
-        try:
-            state = await self._agents.order(heard.place, self._identities[key].context, document)
-        except Superseded as error:
-            return f"{error}: another operator is at work, or the cluster's memory was set back"
-        except AgentError as error:
-            log.info("order not taken", member=heard.place.member, error=str(error))
-            return ""
-        self._observer.note(key, meta.uid(pod), state)
-        return ""
+        return self._observer.tell(key, meta.uid(pod), document)
 
     async def _context(self, key: str, root: Files) -> ssl.SSLContext:
         known, now = self._identities.get(key), time.time()

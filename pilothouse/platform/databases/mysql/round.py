@@ -81,10 +81,11 @@ class Round:
             await self._ensure()
             return OFTEN_S
         if self.suspended:
-            await self._tell(stopping.orders(self.standing, self.members))
+            self._tell(stopping.orders(self.standing, self.members))
         else:
             await self._decide()
-            await self._lead()
+            self._tell(self.decision.orders)
+            await self._label()
         await self._ensure()
         if not self.suspended:
             await self._resize()
@@ -153,15 +154,7 @@ class Round:
         """Raises Conflict when the instance is no longer as this round has seen it."""
         self.instance = await self.parts.write_status(self.instance, new)
 
-    async def _lead(self) -> None:
-        """Clients are led to a primary as soon as there is one; while there is none, a member that does not answer holds nobody up."""
-        if self.decision.primary:
-            await self._label()
-        await self._tell(self.decision.orders)
-        if not self.decision.primary:
-            await self._label()
-
-    async def _tell(self, told: Mapping[str, Order]) -> None:
+    def _tell(self, told: Mapping[str, Order]) -> None:
         version = self.server.version if self.server is not None else ""
         for name, order in told.items():
             amounts = growth.told(self.spec, self.actual.pods.get(name))
@@ -170,7 +163,7 @@ class Round:
             self.documents[name], beyond = orders.fitting(document)
             if beyond:
                 self.findings.append(Finding("TooMuchInside", beyond))
-        for said in await self.parts.reaching.tell(self.key, self.actual.pods, self.documents):
+        for said in self.parts.reaching.tell(self.key, self.actual.pods, self.documents):
             self.findings.append(Finding("Superseded", said))
 
     async def _label(self) -> None:

@@ -11,6 +11,9 @@ from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
 
+MOST_AHEAD = 1_000_000
+"""So many changes of the primary no status has missed: a term that is further ahead than that nobody has given."""
+
 
 def begin(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Standing:
     """Of an instance that has not begun: with its first primary, and `seeded` once that has its data."""
@@ -21,7 +24,10 @@ def begin(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Stan
     if len(heard) < wish.replicas:
         return standing
     first = first_of(wish, heard)
-    return standing if first is None else replace(standing, primary=first.name, term=max(standing.term, *(each.term for each in heard)) + 1)
+    if first is None:
+        return standing
+    terms = [each.term for each in heard if each.term <= standing.term + MOST_AHEAD]
+    return replace(standing, primary=first.name, term=max([standing.term, *terms]) + 1)
 
 
 def first_of(wish: Wish, heard: list[Member]) -> Member | None:

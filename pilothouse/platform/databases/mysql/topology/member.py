@@ -12,6 +12,12 @@ SILENT_S = 3.0
 STUCK_S = 10.0
 """A server that is there and has not answered for so long counts as ended, be it that it hangs or is long in starting."""
 
+
+def is_stale(state: Mapping[str, Any]) -> bool:
+    """Whether the agent has not looked at its server for so long that what it says counts as nothing."""
+    return float(state.get("looked_ago_s") or 0) >= SILENT_S
+
+
 Role = Literal["primary", "replica", "none"]
 
 
@@ -29,7 +35,9 @@ class Member:
 
     @property
     def is_heard(self) -> bool:
-        return self.state is not None and self.heard_ago_s is not None and self.heard_ago_s < SILENT_S
+        """Also not when the agent answers and knows nothing new itself, as when its volume hangs."""
+        is_recent = self.heard_ago_s is not None and self.heard_ago_s < SILENT_S
+        return self.state is not None and is_recent and not is_stale(self.state)
 
     @property
     def term(self) -> int:

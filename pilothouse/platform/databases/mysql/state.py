@@ -1,0 +1,116 @@
+"""What an agent's state must be before anything is decided by it (pure). docs/reference/database-agent.md has the fields.
+
+Agents run beside what people run: one that is broken or lies is not heard, and nothing of what it says gets any further.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+from pilothouse.model.json import Object
+
+MOST_COUNT = 1 << 53
+"""Of whole numbers: what JSON carries without loss."""
+MOST_SECONDS = 1e9
+MOST_TIME = 1e11
+"""Of seconds of the epoch."""
+MOST_TEXT, MOST_POSITION = 8 << 10, 512 << 10
+"""Characters of a text, and of a position, which names each server that ever wrote."""
+
+Check = Callable[[object], bool]
+"""Whether a field's value, which is there and not null, is what it should be."""
+
+
+class MalformedState(ValueError):
+    """Half a sentence that names the field."""
+
+
+def checked(state: Object, member: str) -> Object:
+    """The state itself. member: whose it should be. Raises MalformedState."""
+    if not _count(state.get("sequence")):
+        raise MalformedState("sequence is no count")
+    if state.get("member", member) != member:
+        raise MalformedState("it is another member's")
+    _look_at(state, _FIELDS, "")
+    return state
+
+
+def _look_at(found: Mapping[str, object], fields: "Mapping[str, Check | Mapping[str, Check]]", path: str) -> None:
+    for name, check in fields.items():
+        value = found.get(name)
+        if value is None:
+            continue
+        if isinstance(check, Mapping):
+            if not isinstance(value, dict):
+                raise MalformedState(f"{path}{name} is no object")
+            _look_at(value, check, f"{path}{name}.")
+        elif not check(value):
+            raise MalformedState(f"{path}{name} is not what it should be")
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_COUNT
+
+
+def _number(most: float) -> Check:
+    def check(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= most
+
+    return check
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_TEXT
+
+
+def _position(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_POSITION
+
+
+def _one_of(*values: str) -> Check:
+    return lambda value: value in values
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _reasons(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_text, value.values()))
+
+
+def _objects(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, dict) and _reasons(each) for each in value.values())
+
+
+_SECONDS = _number(MOST_SECONDS)
+_FIELDS: Mapping[str, Check | Mapping[str, Check]] = {
+    **dict.fromkeys(("applied", "writable", "answers", "drained", "gate", "untruncated", "leaving"), _flag),
+    **dict.fromkeys(("uid", "wanted", "doing", "error", "reseeded", "version", "agent"), _text),
+    **dict.fromkeys(("term", "sessions"), _count),
+    **dict.fromkeys(("unanswered_s", "looked_ago_s", "uptime_s"), _SECONDS),
+    "read_only_since": _number(MOST_TIME),
+    "data": _one_of("empty", "seeding", "ready"),
+    "process": _one_of("absent", "starting", "running", "ended"),
+    "role": _one_of("primary", "replica", "none"),
+    "told": {"acknowledges": _flag},
+    "gtid": dict.fromkeys(("executed", "received", "state"), _position),
+    "replication": {
+        **dict.fromkeys(("io", "sql", "intact"), _flag),
+        **dict.fromkeys(("source", "error"), _text),
+        **dict.fromkeys(("port", "errno", "stopped_io_at_term"), _count),
+        "lag_s": _SECONDS,
+    },
+    "semi_sync": {
+        **dict.fromkeys(("on", "acknowledges"), _flag),
+        **dict.fromkeys(("acknowledging", "waiting"), _count),
+    },
+    "disk": dict.fromkeys(("size", "free"), _count),
+    "limits": dict.fromkeys(("memory_bytes", "cpu_millis"), _count),
+    "pending_restart": _texts,
+    "rejected": _reasons,
+    "objects": _objects,
+}
