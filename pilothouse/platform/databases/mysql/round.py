@@ -97,7 +97,7 @@ class Round:
         """For an instance that goes: a primary whose pod is deleted waits for somebody to take over, unless its server is told to stop."""
         await self.parts.reaching.watch(self.key, self.actual.pods, self.known.system)
         self.members = self._members()
-        await self._tell(stopping.orders(self.standing, self.members))
+        self._tell(stopping.orders(self.standing, self.members))
 
     def _server(self) -> Server | None:
         """What members are to run; what they run now while another image is being made. None when there is nothing yet."""

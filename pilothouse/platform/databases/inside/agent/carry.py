@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pilothouse.platform.databases.inside.agent import configuration, errant, files, gate, leftovers, relay, replication, tuning
+from pilothouse.platform.databases.inside.agent import configuration, files, gate, leftovers, relay, replication, tuning
 from pilothouse.platform.databases.inside.agent.backoff import Starts
+from pilothouse.platform.databases.inside.agent.discarding import Discarding
 from pilothouse.platform.databases.inside.agent.disk import Ballast
 from pilothouse.platform.databases.inside.agent.gtid import covers, sequence
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
@@ -17,7 +18,6 @@ from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.plan import Do
 from pilothouse.platform.databases.inside.agent.process import Ended, Process
-from pilothouse.platform.databases.inside.agent.seed import folder
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
 from pilothouse.platform.databases.inside.agent.sessions import Sessions
 from pilothouse.platform.databases.inside.agent.settings import Settings
@@ -30,7 +30,8 @@ DRAINED, LOST = "yes", "lost"
 """What became of all that the server had received before it started, or before it began to follow another source."""
 ASKED_EACH_S = 0.3
 """The supervisor is asked for a server no more often; it may have missed it."""
-_END_WITHIN_S = 20.0
+_END_WITHIN_S = 1.0
+"""After that the loop looks again, and signals again: what it tells must not get old."""
 
 
 class Carrier:
@@ -53,8 +54,9 @@ class Carrier:
         self.clients: int | None = None
         self._ballast = Ballast(settings.memory / "ballast")
         self._leftovers: Job | None = None
+        self._discarding = Discarding(settings, memory)
         self._steps: dict[Do, Callable[[Wanted, Seen], None]] = {
-            Do.DISCARD: self._discard,
+            Do.DISCARD: lambda wanted, seen: self._discarding.see_to(wanted.reseed),
             Do.START: self._start,
             Do.KILL: self._kill,
             Do.STOP: self._stop,
@@ -101,13 +103,10 @@ class Carrier:
 
     def may_start(self, now: float) -> float:
         """Seconds until the server may be started."""
+        if self._discarding.is_busy:
+            self._discarding.give_up()
+            return ASKED_EACH_S
         return max(0.0, self.starts.due(now) - now, self._asked + ASKED_EACH_S - now)
-
-    def _discard(self, wanted: Wanted, seen: Seen) -> None:
-        errant.keep(self._settings, wanted.reseed)
-        folder.discard(self._settings)
-        self._memory.follows()
-        self._memory.has_reseeded(wanted.reseed)
 
     def _start(self, wanted: Wanted, seen: Seen) -> None:
         """As a replica of another primary, data that were the primary's take back at the start what was written and nobody acknowledged.

@@ -1,6 +1,7 @@
 """What only this member has is kept readable before its data go: the end of its log of changes, as text. As well as it can be done."""
 
 import subprocess
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ ENOUGH_BYTES = 8 << 20
 MOST_BYTES = 64 << 20
 """Of text."""
 MOST_FILES = 5
-_WITHIN_S = 60
+WITHIN_S = 60.0
 
 
 def keep(settings: Settings, name: str) -> None:
@@ -40,5 +41,10 @@ def _write(logs: list[Path], target: Path) -> None:
     command = ["mariadb-binlog", "--no-defaults", "--base64-output=decode-rows", "--verbose", *map(str, logs)]
     with target.open("wb") as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        file.write(process.stdout.read(MOST_BYTES))
-        process.kill()
+        end = threading.Timer(WITHIN_S, process.kill)
+        end.start()
+        try:
+            file.write(process.stdout.read(MOST_BYTES))
+        finally:
+            end.cancel()
+            process.kill()

@@ -118,6 +118,7 @@ class Loop:
         return self._is_settled and self._job is None and not self.pushed.doing and not self.copying.locked()
 
     def _round(self) -> float:
+        self.board.beat()
         self._reap()
         wanted = self._wanted
         self._reseeded, seen = self._memory.reseeded, self._observer.look(wanted)
@@ -180,7 +181,7 @@ class Loop:
         if step.do is Do.CLOSE:
             self._observer.read_only_since = time.time()
         again_s = AGAIN_S if error else 0.0
-        pauses = {Do.START: BUSY_S, Do.END_IDLE: DRAINING_S, Do.RECEIVE: again_s, Do.DRAIN: again_s}
+        pauses = {Do.DISCARD: WAITING_S, Do.START: BUSY_S, Do.END_IDLE: DRAINING_S, Do.RECEIVE: again_s, Do.DRAIN: again_s}
         return pauses.get(step.do, 0.0), error
 
     def _seed(self, wanted: Wanted) -> tuple[float, str]:

@@ -116,13 +116,22 @@ def _replication(report: Report, answer: Answer) -> State:
     }
 
 
+STUCK_S = 3.0
+"""A loop that has not looked for so long knows nothing of its member: a volume that hangs stops it, too."""
+
+
 class Board:
-    """sequence: counts the states that differ in what somebody waits for."""
+    """sequence: counts the states that differ in what somebody waits for. looked_ago_s: how old what the loop knows is."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._state: State = {}
         self._sequence = 0
+        self._looked = time.monotonic()
+
+    def beat(self) -> None:
+        """The loop has come round."""
+        self._looked = time.monotonic()
 
     def publish(self, state: State) -> None:
         with self._changed:
@@ -130,6 +139,7 @@ class Board:
                 self._sequence += 1
                 self._changed.notify_all()
             self._state = state
+        self.beat()
 
     def read(self, after: int = -1, wait_s: float = 0.0) -> State:
         """At once when there is news after that sequence, else after so long as it is then."""
@@ -137,7 +147,7 @@ class Board:
         with self._changed:
             while self._sequence <= after and (left := end - time.monotonic()) > 0:
                 self._changed.wait(left)
-            return {"sequence": self._sequence, **self._state}
+            return {"sequence": self._sequence, "looked_ago_s": round(time.monotonic() - self._looked, 2), **self._state}
 
 
 def _loud(state: State) -> State:

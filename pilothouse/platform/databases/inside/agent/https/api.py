@@ -15,6 +15,7 @@ from pilothouse.platform.databases.inside.agent.metrics.exposition import CONTEN
 from pilothouse.platform.databases.inside.agent.metrics.scrape import Scraper
 from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.state import STUCK_S
 
 MOST_WAIT_S = 5.0
 MOST_FOLLOWING = 8
@@ -48,7 +49,7 @@ class Api:
     def _ready(self, request: Handler) -> None:
         """Also while the last order is not carried out: what is ready is the server, in the role that it has."""
         state = self._loop.board.read()
-        is_ready = bool(state.get("answers")) and state.get("role") != "none"
+        is_ready = bool(state.get("answers")) and state.get("role") != "none" and float(str(state["looked_ago_s"])) < STUCK_S
         request.send(200 if is_ready else 503, {"ready": is_ready})
 
     def _metrics(self, request: Handler) -> None:

@@ -1,0 +1,118 @@
+"""A loop that hangs says so, and what takes long does not hold it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilothouse.platform.databases.inside.agent import discarding, errant
+from pilothouse.platform.databases.inside.agent.discarding import Discarding
+from pilothouse.platform.databases.inside.agent.memory import Memory
+from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.state import STUCK_S, Board
+from pilothouse.platform.databases.mysql.topology.member import SILENT_S, Member
+from tests.platform.databases.inside.agent.test_parts import settings
+
+WITHIN_S = 5.0
+
+
+def ended(work: Discarding) -> None:
+    end = time.monotonic() + WITHIN_S
+    while work.is_busy and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not work.is_busy
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Settings:
+    found = settings(tmp_path)
+    found.mysql.mkdir(parents=True)
+    (found.mysql / "ibdata1").write_text("x")
+    return found
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Keeping the last logs takes until it is set."""
+    found = threading.Event()
+    monkeypatch.setattr(discarding.errant, "keep", lambda *_: found.wait(WITHIN_S))
+    yield found
+    found.set()
+
+
+def test_a_state_says_how_long_ago_the_loop_has_looked() -> None:
+    board = Board()
+    board.publish({"answers": True, "role": "primary"})
+    assert board.read()["looked_ago_s"] == pytest.approx(0.0, abs=0.1)
+    time.sleep(0.5)
+    assert board.read(after=0, wait_s=0.1)["looked_ago_s"] == pytest.approx(0.5, abs=0.3)
+    board.beat()
+    assert board.read()["looked_ago_s"] == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("looked_ago_s", "is_heard"), [(None, True), (0.5, True), (SILENT_S, False), (60.0, False)])
+def test_an_agent_that_answers_with_old_news_is_silent(looked_ago_s: float | None, is_heard: bool) -> None:
+    state = {"process": "running", "answers": True, "role": "primary", "writable": True, "looked_ago_s": looked_ago_s}
+    member = Member("orders-0", 0.0, state)
+    assert (member.is_heard, member.is_writable) == (is_heard, is_heard)
+    assert STUCK_S == SILENT_S
+
+
+def test_data_are_given_up_beside_the_loop(place: Settings, gate: threading.Event) -> None:
+    memory = Memory(place.memory)
+    work = Discarding(place, memory)
+    began = time.monotonic()
+    work.see_to("errant-3")
+    work.see_to("errant-3")
+    assert time.monotonic() - began < 1.0
+    assert work.is_busy
+    assert place.mysql.exists()
+    gate.set()
+    ended(work)
+    assert not place.mysql.exists()
+    assert Memory(place.memory).reseeded == memory.reseeded == "errant-3"
+
+
+def test_data_that_are_wanted_again_meanwhile_stay(place: Settings, gate: threading.Event) -> None:
+    memory = Memory(place.memory)
+    work = Discarding(place, memory)
+    work.see_to("errant-3")
+    work.give_up()
+    gate.set()
+    ended(work)
+    assert place.mysql.exists()
+    assert memory.reseeded == ""
+
+
+def test_what_failed_is_said_and_tried_again(place: Settings, gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("no room")
+
+    gate.set()
+    memory = Memory(place.memory)
+    work = Discarding(place, memory)
+    with monkeypatch.context() as patched:
+        patched.setattr(memory, "has_reseeded", fails)
+        work.see_to("errant-3")
+        ended(work)
+        with pytest.raises(OSError, match="no room"):
+            work.see_to("errant-3")
+    work.see_to("errant-3")
+    ended(work)
+    assert memory.reseeded == "errant-3"
+
+
+def test_logs_that_cannot_be_read_in_time_do_not_keep_data(place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "bin"
+    slow.mkdir()
+    (slow / "mariadb-binlog").write_text("#!/bin/sh\nexec sleep 30\n")
+    (slow / "mariadb-binlog").chmod(0o755)
+    (place.mysql / "binlog.000001").write_text("x")
+    place.memory.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("PATH", f"{slow}:/usr/bin:/bin")
+    monkeypatch.setattr(errant, "WITHIN_S", 0.5)
+    began = time.monotonic()
+    errant.keep(place, "errant-3")
+    assert time.monotonic() - began < WITHIN_S
