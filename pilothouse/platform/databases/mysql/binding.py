@@ -25,15 +25,15 @@ class MySQLService:
     accounts = MYSQL_USERS
     databases = MYSQL_DATABASES
 
-    def missing_database(self, binding: Object, databases: Sequence[Object]) -> str:
-        wanted, service = database_of(binding), service_of(binding)
-        if wanted in (names.account(service), *map(database_name, databases)):
+    def missing_database(self, binding: Object, instance: Object, databases: Sequence[Object]) -> str:
+        wanted, service = database_of(binding, instance), service_of(binding)
+        if wanted in (names.database(instance), *map(database_name, databases)):
             return ""
         return f"{service} has no database {wanted}: make it with `ph mysql databases add {service} {wanted}`"
 
-    def account_spec(self, binding: Object) -> Object:
+    def account_spec(self, binding: Object, instance: Object) -> Object:
         rights = binding["spec"].get("rights") or "all"
-        grants = [{"privileges": GRANTS[rights], "target": database_of(binding)}]
+        grants = [{"privileges": GRANTS[rights], "target": database_of(binding, instance)}]
         return {
             "instance": service_of(binding),
             "name": account_name(binding),
@@ -53,11 +53,11 @@ class MySQLService:
             return None
         host = names.host(meta.name(instance), meta.namespace(instance))
         user = str(account["spec"].get("name") or meta.name(account))
-        return Connection("mysql", host, names.PORT, user, database_of(binding), known, ca, TLS)
+        return Connection("mysql", host, names.PORT, user, database_of(binding, instance), known, ca, TLS)
 
 
-def database_of(binding: Object) -> str:
-    return str(binding["spec"].get("database") or names.account(service_of(binding)))
+def database_of(binding: Object, instance: Object) -> str:
+    return str(binding["spec"].get("database") or names.database(instance))
 
 
 def account_name(binding: Object) -> str:

@@ -67,8 +67,13 @@ def member_host(member_name: str, namespace: str) -> str:
 
 
 def account(instance: str) -> str:
-    """Of the first account and the first database, in which a dash would have to be quoted."""
+    """Of the first account, and of the first database of an instance that began empty; a dash would have to be quoted in it."""
     return instance.replace("-", "_")
+
+
+def database(instance: Object) -> str:
+    """Of the first database: that of the backup which the instance began with, else named like the first account."""
+    return str((instance.get("status") or {}).get("database") or account(meta.name(instance)))
 
 
 def final_backup(instance: Object) -> str:

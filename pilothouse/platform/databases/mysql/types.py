@@ -110,6 +110,7 @@ class MySQLStatus(Model):
     acknowledging: list[str] = Field(
         default_factory=list, description="The replicas one of which has each transaction before it is acknowledged."
     )
+    database: str = Field("", description="The first database, where it came with a backup; else it is named like the instance.")
     seeded: str = Field("", description="The member that the data began on; empty as long as there is none.")
     durable: bool = Field(False, description="Whether each acknowledged transaction is on two disks, so that a replica may take over.")
     waits: bool = Field(False, description="Whether commits wait for an acknowledgement.")
@@ -172,6 +173,7 @@ class MySQLDatabaseSpec(Model):
 
 class MySQLDatabaseStatus(Model):
     observed_generation: int = 0
+    instance_uid: str = Field("", description="The instance that took it up, and with which it goes; another of the name does not get it.")
     applied: bool = Field(False, description="Whether the server has ever had it.")
     conditions: list[Condition] = Field(default_factory=list)
 
@@ -214,6 +216,7 @@ class MySQLUserSpec(Model):
 
 class MySQLUserStatus(Model):
     observed_generation: int = 0
+    instance_uid: str = Field("", description="The instance that took it up, and with which it goes; another of the name does not get it.")
     applied: bool = Field(False, description="Whether the server has ever had it.")
     secret: str = ""
     secret_version: str = Field("", description="The Secret's resourceVersion whose password the server takes.")

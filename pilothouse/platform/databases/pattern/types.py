@@ -1,6 +1,6 @@
 """What the kinds of every backing service have in common: parts of specs and statuses, and the kinds Binding, Backup and BackupStore."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -180,6 +180,11 @@ class BackupStatus(Model):
     reason: str = ""
     message: str = ""
     instance_uid: str = Field("", description="Which instance it was taken of: another one may have its name since.")
+    source: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The instance as it was then: its spec, and what a restore needs of it.",
+        json_schema_extra={"additionalProperties": False, "x-kubernetes-preserve-unknown-fields": True},
+    )
     location: str = Field("", description="Its folder in the store.")
     member: str = Field("", description="The member that it was taken from.")
     version: str = Field("", description="Of the server.")

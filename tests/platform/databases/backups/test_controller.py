@@ -2,6 +2,7 @@ from pathlib import Path
 
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql.backups import carried
 from pilothouse.platform.databases.mysql.backups.archive import Told
 from pilothouse.platform.databases.pattern.backups import labels
 from pilothouse.platform.databases.resource import BACKUP_STORES, BACKUPS, MYSQLS
@@ -147,6 +148,29 @@ async def test_a_new_instance_is_given_the_newest_backup(tmp_path: Path) -> None
         told = jobs.told("restore")
         assert (told["LOCATION"], told["GTID"], told["SEED"]) == (source["status"]["location"], "0-1-9", meta.uid(copy))
         assert told["MEMBER_HOST"] == "copy-0.copy-members.default.svc"
+        assert (await cluster.get(MYSQLS, "copy"))["status"]["database"] == "orders"
+
+
+async def test_a_copys_copy_has_the_first_database_of_the_first(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        await make_instance(cluster, "my-orders")
+        await cluster.create(BACKUPS, backup("first", "my-orders"))
+        await taken(cluster)
+        await make_instance(cluster, "copy", restore={"backup": "first"})
+        await cluster.until_one(MYSQLS, "copy", says("Restored", "Restored"))
+        await cluster.client.patch(MYSQLS, "copy", {"status": {"seeded": "copy-0"}}, namespace="default", subresource="status")
+        await cluster.create(BACKUPS, backup("second", "copy"))
+        assert (await taken(cluster, "second"))["status"]["source"]["database"] == "my_orders"
+
+
+async def test_a_backup_keeps_what_its_instance_was_like(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        resources = {"cpu": "200m", "memory": "300Mi"}
+        await make_instance(cluster, parameters={"max_connections": "100"}, resources=resources, deletionProtection=False)
+        await cluster.create(BACKUPS, backup())
+        kept = carried.spec(await taken(cluster))
+        assert (kept["parameters"], kept["resources"], kept["replicas"]) == ({"max_connections": "100"}, resources, 1)
+        assert "deletionProtection" not in kept
 
 
 async def test_a_restore_that_cannot_be_says_why(tmp_path: Path) -> None:

@@ -40,5 +40,12 @@ def test_an_accounts_name_fits_every_flavour() -> None:
 
 
 def test_rights_to_read_are_no_more() -> None:
-    spec = MySQLService().account_spec(binding("b", "my-db", rights="read"))
+    spec = MySQLService().account_spec(binding("b", "my-db", rights="read"), {"metadata": {"name": "my-db"}})
     assert spec["grants"] == [{"privileges": ["SELECT", "SHOW VIEW"], "target": "my_db"}]
+
+
+def test_a_binding_to_a_restored_instance_leads_to_the_data_that_came_with_the_backup() -> None:
+    service, bound = MySQLService(), binding("b", "copy")
+    copy = {"metadata": {"name": "copy"}, "status": {"database": "orders"}}
+    assert service.missing_database(bound, copy, []) == ""
+    assert service.account_spec(bound, copy)["grants"] == [{"privileges": ["ALL"], "target": "orders"}]

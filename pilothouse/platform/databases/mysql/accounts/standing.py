@@ -15,7 +15,6 @@ from pilothouse.platform.databases.mysql.accounts.names import (
     PASSWORD,
     account_name,
     database_name,
-    instance_of,
     secret_of,
 )
 
@@ -46,7 +45,7 @@ def standing(instance: Object, users: Sequence[Object], databases: Sequence[Obje
         return _fault(check.account_faults(user, flavour)) or _password_fault(user, secrets)
 
     def of_database(database: Object) -> Fault | None:
-        return _fault(check.database_faults(database)) or _own_database(database)
+        return _fault(check.database_faults(database)) or _own_database(instance, database)
 
     counted_users = _counted(users, account_name, of_user, faults)
     counted_databases = _counted(databases, database_name, of_database, faults)
@@ -91,7 +90,7 @@ def _password_fault(user: Object, secrets: Mapping[str, Object]) -> Fault | None
     return Fault("NoPassword", check.no_password(user))
 
 
-def _own_database(database: Object) -> Fault | None:
-    if database_name(database) != names.account(instance_of(database)):
+def _own_database(instance: Object, database: Object) -> Fault | None:
+    if database_name(database) != names.database(instance):
         return None
     return Fault("NameTaken", f"database {database_name(database)} is the instance's own and is there already: choose another spec.name")

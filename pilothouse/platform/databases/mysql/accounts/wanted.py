@@ -36,14 +36,14 @@ def accounts_of(instance: Object, users: Sequence[Object], databases: Sequence[O
     for user in found.users.values():
         secret = secrets.get(secret_of(user))
         if secret is not None and FINALIZER in meta.finalizers(user):
-            entries.append(account_entry(user, secret, [names.account(meta.name(instance)), *found.databases]))
+            entries.append(account_entry(user, secret, [names.database(instance), *found.databases]))
     return entries
 
 
 def databases_of(instance: Object, users: Sequence[Object], databases: Sequence[Object], secrets: Mapping[str, Object]) -> list[Object]:
     """Entries of `databases`, the instance's own first."""
     found = standing(instance, users, databases, secrets)
-    own = {"name": names.account(meta.name(instance)), "version": meta.uid(instance), "character_set": "utf8mb4", "collation": ""}
+    own = {"name": names.database(instance), "version": meta.uid(instance), "character_set": "utf8mb4", "collation": ""}
     return [own, *(database_entry(each) for each in found.databases.values())]
 
 
@@ -62,8 +62,9 @@ def is_dropping(obj: Object) -> bool:
 
 def is_wanted(entry: Object, instance: Object, found: Standing) -> bool:
     """Whether what is to be dropped is meant by another object, or is the instance's own."""
-    live = found.users if entry["kind"] == "account" else found.databases
-    return entry["name"] == names.account(meta.name(instance)) or entry["name"] in live
+    if entry["kind"] == "account":
+        return entry["name"] == names.account(meta.name(instance)) or entry["name"] in found.users
+    return entry["name"] == names.database(instance) or entry["name"] in found.databases
 
 
 def drop_later(instance: Object) -> list[str]:
@@ -77,9 +78,9 @@ def drop_entry(key: str, uid: str) -> Object:
 
 
 def own_entry(instance: Object, secret: Object) -> Object:
-    """The account of the instance's name, with all rights on the database of that name."""
+    """The account of the instance's name, with all rights on its first database."""
     name = names.account(meta.name(instance))
-    entry = {"name": name, "grants": [{"privileges": [ALL], "on": name}], "max_connections": 0, "require": "ssl"}
+    entry = {"name": name, "grants": [{"privileges": [ALL], "on": names.database(instance)}], "max_connections": 0, "require": "ssl"}
     return _with_passwords(entry, meta.uid(instance), secret)
 
 

@@ -49,7 +49,7 @@ async def ask(pod: Object) -> Told | None:
 
 
 class InstanceBackupController:
-    """Writes `archivedUntil`, `lastBackup` and the conditions Restored and Archiving of MySQL instances, and nothing else of them."""
+    """Writes `archivedUntil`, `lastBackup`, `database` and the conditions Restored and Archiving of MySQL instances, and nothing else."""
 
     def __init__(self, client: Client, informers: Informers, recorder: Recorder, program: bytes, *, asked: Ask = ask) -> None:
         self.client, self.recorder, self.program, self.asked = client, recorder, program, asked
@@ -91,6 +91,8 @@ class InstanceBackupController:
         backups = [each for each in self.cache.backups.items() if meta.namespace(each) == space]
         known = {meta.name(each): each for each in self.cache.stores.items() if meta.namespace(each) == space}
         todo = restore.plan(instance, backups, known, self.cache.jobs_of(instance).get(restore.TASK), self.program)
+        if todo.database:
+            await self._write(instance, {"database": todo.database})
         if todo.create is not None:
             with contextlib.suppress(AlreadyExists):
                 await self.client.create(kinds.JOBS, todo.create)

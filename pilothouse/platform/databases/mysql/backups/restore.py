@@ -9,6 +9,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.inside.archive.position import contains, position
 from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql.backups import carried
 from pilothouse.platform.databases.mysql.backups.source import member
 from pilothouse.platform.databases.pattern.backups import jobs, labels, programs, stores
 from pilothouse.platform.databases.pattern.backups.jobs import Room, Task
@@ -25,9 +26,13 @@ FINAL = ("OutsideLogs", "NoSuchPoint", "NoBackup", "Corrupted", "Missing", "Repl
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """condition: of the instance; None when there is nothing to say. create, remove: the Job."""
+    """condition: of the instance; None when there is nothing to say. database: its first one from now on, "" for no change.
+
+    It is in the status before the Job (create) is made. remove: a Job.
+    """
 
     condition: tuple[str, str, str] | None = None
+    database: str = ""
     create: Object | None = None
     remove: Object | None = None
     again_s: float | None = None
@@ -56,9 +61,8 @@ def plan(
     waiting: Object = next((each for each in status.get("members") or () if each["name"] == first), {})
     if waiting.get("state") != "empty":
         return Plan(("False", "Restoring", f"waits for {first} to take the data of backup {meta.name(chosen)}"))
-    return Plan(
-        ("False", "Restoring", f"backup {meta.name(chosen)} is being restored"), create=_job(instance, chosen, store, wish, program)
-    )
+    begun = ("False", "Restoring", f"backup {meta.name(chosen)} is being restored")
+    return Plan(begun, carried.database(chosen), create=_job(instance, chosen, store, wish, program))
 
 
 def choose(restore: Object, backups: Sequence[Object]) -> Object | str:

@@ -4,6 +4,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
 from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql.backups import carried
 from pilothouse.platform.databases.pattern.backups.source import Hindrance, Target
 from pilothouse.platform.databases.resource import MYSQLS
 
@@ -19,6 +20,9 @@ class MySQLSource:
 
     def size(self, instance: Object) -> str:
         return str(instance["spec"].get("size") or "1Gi")
+
+    def carried(self, instance: Object) -> Object:
+        return carried.of(instance)
 
     def target(self, instance: Object) -> Target | Hindrance:
         name, status = meta.name(instance), instance.get("status") or {}

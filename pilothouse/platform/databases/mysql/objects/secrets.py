@@ -75,16 +75,16 @@ def _is_good(old: Files, root: Files, now: float, certificates: tuple[str, ...])
 def _access(instance: Object, old: Files, root: Files) -> Files:
     """What a client needs. Keys: Service Binding specification for Kubernetes 1.1, "Well-known Secret Entries"."""
     name, space = meta.name(instance), meta.namespace(instance)
-    user = names.account(name)
+    user, database = names.account(name), names.database(instance)
     host = names.host(name, space)
     password = old.get("password") or _password()
-    uri = f"mysql://{user}:{quote(password.decode(), safe='')}@{host}:{names.PORT}/{user}"
+    uri = f"mysql://{user}:{quote(password.decode(), safe='')}@{host}:{names.PORT}/{database}"
     return old | {
         "type": b"mysql",
         "provider": b"pilothouse",
         "host": host.encode(),
         "port": str(names.PORT).encode(),
-        "database": user.encode(),
+        "database": database.encode(),
         "username": user.encode(),
         "password": password,
         "uri": uri.encode(),

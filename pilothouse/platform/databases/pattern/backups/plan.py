@@ -91,6 +91,7 @@ def _pending(backup: Object, seen: Seen, source: Source, now_s: float) -> Plan:
         "message": "",
         "store": name,
         "instanceUid": uid,
+        "source": source.carried(instance),
         "location": place,
         "member": target.member,
         "image": image,

@@ -34,5 +34,8 @@ class Source(Protocol):
     def size(self, instance: Object) -> str:
         """Room that a copy of its data may need, as a quantity."""
 
+    def carried(self, instance: Object) -> Object:
+        """What a Backup keeps of the instance in `status.source`, so that one like it can be made when it has gone. Nothing secret."""
+
     def target(self, instance: Object) -> Target | Hindrance:
         """A member that a copy burdens least."""

@@ -103,11 +103,11 @@ class _Progress:
 
 def _account(binding: Object, seen: Seen, service: BackingService, rotated: str, now_s: float) -> Object | None:
     """As it has to become; None: as it is, or not now. rotated: the rotation that the app serves with."""
-    if seen.instance is None or meta.is_deleting(seen.instance) or service.missing_database(binding, seen.databases):
+    if seen.instance is None or meta.is_deleting(seen.instance) or service.missing_database(binding, seen.instance, seen.databases):
         return None
     if seen.account is not None and (not _owned(seen.account, binding) or meta.is_deleting(seen.account)):
         return None
-    spec = service.account_spec(binding) | _rotation(binding, seen.account, rotated, now_s)
+    spec = service.account_spec(binding, seen.instance) | _rotation(binding, seen.account, rotated, now_s)
     return objects.account(binding, service.accounts, spec, seen.account)
 
 
@@ -202,7 +202,7 @@ def _said(binding: Object, seen: Seen, service: BackingService, progress: _Progr
     if seen.instance is None or meta.is_deleting(seen.instance):
         what = "is being deleted" if seen.instance is not None else "does not exist in this namespace"
         return "False", "NoService", f"{kind_of(binding)} {name} {what}"
-    if missing := service.missing_database(binding, seen.databases):
+    if missing := service.missing_database(binding, seen.instance, seen.databases):
         return "False", "NoDatabase", missing
     for obj in (seen.account, seen.secret):
         if obj is not None and not _owned(obj, binding):

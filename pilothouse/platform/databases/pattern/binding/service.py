@@ -50,11 +50,11 @@ class BackingService(Protocol):
     @property
     def databases(self) -> Resource: ...
 
-    def missing_database(self, binding: Object, databases: Sequence[Object]) -> str:
+    def missing_database(self, binding: Object, instance: Object, databases: Sequence[Object]) -> str:
         """The sentence when the service has not the database that the binding names, else ""."""
         ...
 
-    def account_spec(self, binding: Object) -> Object:
+    def account_spec(self, binding: Object, instance: Object) -> Object:
         """The spec of the account, but for its rotation."""
         ...
 
