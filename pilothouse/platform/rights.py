@@ -65,7 +65,9 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("get list patch watch", "secrets", names="pilothouse-config"),
     ),
     DATABASES: (
-        rule("list patch watch", "mysqls mysqlusers mysqldatabases", _DATABASES),
+        rule("list patch watch", "mysqls", _DATABASES),
+        # Those of an instance that has gone.
+        rule("delete list patch watch", "mysqlusers mysqldatabases", _DATABASES),
         rule("patch", "mysqls/status mysqlusers/status mysqldatabases/status", _DATABASES),
         rule("update", "mysqls/status", _DATABASES),
         rule("create list watch", "backups", _DATABASES),

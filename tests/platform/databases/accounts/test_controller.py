@@ -106,6 +106,18 @@ async def test_accounts_go_with_their_namespace_though_nobody_answers(tmp_path: 
         await given.cluster.until(MYSQL_USERS, lambda items: not items, "no account")
 
 
+async def test_accounts_and_databases_go_with_their_instance(tmp_path: Path) -> None:
+    async with databases(tmp_path) as given:
+        await given.create("orders")
+        await given.cluster.create(MYSQL_USERS, user())
+        await given.cluster.create(MYSQL_DATABASES, {"metadata": {"name": "archive"}, "spec": {"instance": "orders"}})
+        await given.cluster.until_one(MYSQL_USERS, "ann", bound)
+        await given.cluster.until_one(MYSQL_DATABASES, "archive", bound)
+        await given.cluster.client.delete(MYSQLS, "orders", "default")
+        await given.cluster.until(MYSQL_USERS, lambda items: not items, "no account")
+        await given.cluster.until(MYSQL_DATABASES, lambda items: not items, "no database")
+
+
 async def test_another_account_for_the_name_waits_for_the_older_to_go(tmp_path: Path) -> None:
     async with databases(tmp_path) as given:
         await given.create("orders")

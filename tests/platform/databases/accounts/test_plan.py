@@ -10,7 +10,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.accounts import rotation, wanted
 from pilothouse.platform.databases.mysql.accounts.check import account_faults
-from pilothouse.platform.databases.mysql.accounts.names import FINALIZER
+from pilothouse.platform.databases.mysql.accounts.names import FINALIZER, is_left_over
 from pilothouse.platform.databases.mysql.accounts.plan import Seen, Steps, plan
 
 NOW_S = meta.parse_rfc3339("2026-11-30T12:00:00Z")
@@ -166,6 +166,14 @@ def test_a_right_on_everything_is_one_on_each_database_of_the_instance() -> None
     ]
 
 
+def test_a_restored_instances_own_account_has_the_database_of_its_backup() -> None:
+    copy = instance() | {"status": {"database": "shop"}}
+    (own,) = wanted.accounts_of(copy, (), (), {"orders": secret(None)})
+    assert (own["name"], own["grants"]) == ("orders", [{"privileges": ["ALL"], "on": "shop"}])
+    assert [each["name"] for each in wanted.databases_of(copy, (), (), {})] == ["shop"]
+    assert [each["name"] for each in wanted.databases_of(copy, (), [database("orders"), database("shop")], {})] == ["shop", "orders"]
+
+
 def test_of_two_objects_for_one_account_the_older_counts() -> None:
     old, new = user("zebra", name="shop"), user()
     old["metadata"]["creationTimestamp"], new["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
@@ -214,6 +222,25 @@ def test_what_goes_while_an_instance_is_suspended_is_dropped_when_it_runs_again(
     again = user()
     assert wanted.dropped_of(resumed, [again], [], {"orders-shop": secret(again)}) == []
     assert steps(Seen(resumed, [again], (), {"orders-shop": secret(again)}, {}, NOW_S)).drop_later == ""
+
+
+def test_an_account_counts_for_the_instance_that_took_it_up_alone() -> None:
+    shop = user()
+    (status,) = [status for _, status in steps(Seen(instance(), [shop], (), {"orders-shop": secret(shop)}, {}, NOW_S)).statuses]
+    assert status["instanceUid"] == "orders-uid"
+    earlier = shop | {"status": {"instanceUid": "earlier-uid", "applied": True}}
+    assert [is_left_over(shop, each) for each in (instance(), None)] == [False, False]
+    assert [is_left_over(earlier, each) for each in (instance(), None)] == [True, True]
+    bound = earlier | {"metadata": earlier["metadata"] | {"ownerReferences": [{"controller": True, "uid": "binding-uid"}]}}
+    assert [is_left_over(bound, each) for each in (instance(), None)] == [False, False]
+
+
+def test_what_an_earlier_instance_of_the_name_had_goes_and_drops_nothing() -> None:
+    earlier = user()
+    assert steps(Seen(instance(), left_over=[earlier], now_s=NOW_S)).remove == [earlier]
+    assert steps(Seen(None, left_over=[earlier], now_s=NOW_S)).remove == [earlier]
+    found = steps(Seen(instance(), left_over=[deleting(earlier)], now_s=NOW_S))
+    assert (found.remove, released(found), found.drop_later) == ([], ["shop"], None)
 
 
 def test_what_was_always_refused_drops_nothing() -> None:

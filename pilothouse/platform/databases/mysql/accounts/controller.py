@@ -5,6 +5,7 @@ Passwords are in Secrets and in what `parts` returns, and nowhere else.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -15,11 +16,18 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.client.watched import Reference, WatchedObjects
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
+from pilothouse.model.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object, fingerprint
 from pilothouse.model.resource import Resource
 from pilothouse.platform.databases.mysql.accounts import wanted
-from pilothouse.platform.databases.mysql.accounts.names import DROP_LATER, instance_key, instance_of, own_secret, secret_of
+from pilothouse.platform.databases.mysql.accounts.names import (
+    DROP_LATER,
+    instance_key,
+    instance_of,
+    is_left_over,
+    own_secret,
+    secret_of,
+)
 from pilothouse.platform.databases.mysql.accounts.plan import Seen, Steps, plan, refused
 from pilothouse.platform.databases.mysql.accounts.rotation import random_password
 from pilothouse.platform.databases.resource import MYSQL_DATABASES, MYSQL_USERS, MYSQLS
@@ -88,8 +96,11 @@ class AccountController:
 
     def _seen(self, key: str) -> Seen:
         references = {ref.name: secret for ref in self._references(key) if (secret := self.secrets.known(ref)) is not None}
+        instance = self.instances.get(key)
         users, databases = self.users.by_index("instance", key), self.databases.by_index("instance", key)
-        return Seen(self.instances.get(key), users, databases, references, self._heard.get(key), self.now_s())
+        left_over = [each for each in (*users, *databases) if is_left_over(each, instance)]
+        users, databases = ([each for each in found if not is_left_over(each, instance)] for found in (users, databases))
+        return Seen(instance, users, databases, references, self._heard.get(key), self.now_s(), left_over)
 
     def _references(self, key: str) -> list[Reference]:
         namespace, _, name = key.partition("/")
@@ -100,6 +111,8 @@ class AccountController:
         """An object that has gone meanwhile needs nothing more; what somebody else has written is looked at anew."""
         for obj, finalizers in steps.finalizers:
             await self._patch(obj, {"metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version(obj)}})
+        for obj in steps.remove:
+            await self._delete(obj)
         for secret in steps.secrets:
             await self._write_secret(secret)
         if instance is not None and steps.drop_later is not None:
@@ -127,6 +140,10 @@ class AccountController:
             await self.client.patch(resource, meta.name(obj), patch, namespace=meta.namespace(obj), subresource=subresource)
         except NotFound:
             return
+
+    async def _delete(self, obj: Object) -> None:
+        with contextlib.suppress(NotFound, Conflict):
+            await self.client.delete(_RESOURCES[obj["kind"]], meta.name(obj), meta.namespace(obj), uid=meta.uid(obj))
 
     def _announce(self, obj: Object, status: Object) -> None:
         before, after = meta.condition(obj, "Ready") or {}, meta.condition({"status": status}, "Ready")

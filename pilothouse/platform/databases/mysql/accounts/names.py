@@ -39,6 +39,14 @@ def instance_key(obj: Object) -> str:
     return f"{meta.namespace(obj)}/{instance_of(obj)}"
 
 
+def is_left_over(obj: Object, instance: Object | None) -> bool:
+    """Whether it was taken up by an instance of the name that has gone. What a controller has made, such as a Binding, follows that."""
+    taken_up = (obj.get("status") or {}).get("instanceUid") or ""
+    if not taken_up or meta.controller_of(obj) is not None:
+        return False
+    return instance is None or meta.uid(instance) != taken_up
+
+
 def secret_of(user: Object) -> str:
     return str(user["spec"].get("secret") or f"{instance_of(user)}-{meta.name(user)}")
 

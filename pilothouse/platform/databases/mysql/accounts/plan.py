@@ -34,6 +34,7 @@ GRANTS_REFUSED = "GrantsRefused"
 class Seen:
     """What exists of an instance's accounts. instance: None when there is none. users, databases: those that name it.
 
+    left_over: those that name it and went with an earlier instance of the name, see `names.is_left_over`; they are in neither of these.
     secrets: those that users and the instance name, by name, as far as they exist. heard: what the primary has said of `account/NAME`
     and `database/NAME` (version, error); None as long as it has not been heard of. now_s: seconds since the epoch.
     """
@@ -44,18 +45,20 @@ class Seen:
     secrets: Mapping[str, Object] = field(default_factory=dict)
     heard: Mapping[str, Object] | None = None
     now_s: float = 0.0
+    left_over: Sequence[Object] = ()
 
 
 @dataclass(slots=True)
 class Steps:
     """secrets: to create, or to update where they have a resourceVersion. finalizers: objects, and the finalizers that they get.
 
-    statuses: objects, and the fields of their status that change. drop_later: the annotation's new value; None: as it is.
-    again_s: in how many seconds to look again.
+    remove: objects to delete. statuses: objects, and the fields of their status that change.
+    drop_later: the annotation's new value; None: as it is. again_s: in how many seconds to look again.
     """
 
     secrets: list[Object] = field(default_factory=list)
     finalizers: list[tuple[Object, list[str]]] = field(default_factory=list)
+    remove: list[Object] = field(default_factory=list)
     statuses: list[tuple[Object, Object]] = field(default_factory=list)
     drop_later: str | None = None
     again_s: float | None = None
@@ -67,6 +70,7 @@ class Steps:
 def plan(seen: Seen, password: Callable[[], str]) -> Steps:
     """password: makes a random one."""
     steps = Steps()
+    _sweep(seen, steps)
     if seen.instance is None:
         _without_instance(seen, steps)
         return steps
@@ -111,6 +115,15 @@ def _without_instance(seen: Seen, steps: Steps) -> None:
             _say(
                 seen, obj, ("False", "NoInstance", f"there is no MySQL {name} in this namespace: it counts as soon as there is"), {}, steps
             )
+
+
+def _sweep(seen: Seen, steps: Steps) -> None:
+    """Of an instance that has gone nothing is left to be dropped, and least of all from another one of the name."""
+    for obj in seen.left_over:
+        if meta.is_deleting(obj):
+            _release(obj, steps)
+        else:
+            steps.remove.append(obj)
 
 
 def _release(obj: Object, steps: Steps) -> None:
@@ -183,12 +196,16 @@ def _live(seen: Seen, instance: Object, found: Standing, obj: Object, steps: Ste
         gone: Said = ("False", "NoInstance", f"MySQL {meta.name(instance)} is being deleted")
         _say(seen, obj, gone, {}, steps)
     elif fault := found.faults.get(meta.uid(obj)):
-        _say(seen, obj, _refusal(fault), {}, steps)
+        _say(seen, obj, _refusal(fault), _taken_up(instance), steps)
     elif is_user(obj):
         _live_user(seen, instance, found, obj, steps, password)
     else:
         said = _said(seen, instance, obj, wanted.database_entry(obj)["version"])
-        _say(seen, obj, said, {"applied": True} if said[0] == "True" else {}, steps)
+        _say(seen, obj, said, _taken_up(instance) | ({"applied": True} if said[0] == "True" else {}), steps)
+
+
+def _taken_up(instance: Object) -> Object:
+    return {"instanceUid": meta.uid(instance)}
 
 
 def _refusal(fault: Fault) -> Said:
@@ -208,9 +225,9 @@ def _live_user(seen: Seen, instance: Object, found: Standing, user: Object, step
     keep_s = float(user["spec"].get("keepOldSeconds", 3600))
     if is_ours(user, secret):
         _turn(seen, user, secret, keep_s, steps, password)
-    databases = [names.account(meta.name(instance)), *found.databases]
+    databases = [names.database(instance), *found.databases]
     said = _said(seen, instance, user, wanted.account_entry(user, secret, databases)["version"])
-    fields: Object = {"secret": name, "oldValidUntil": _shown_until(secret, keep_s)}
+    fields: Object = _taken_up(instance) | {"secret": name, "oldValidUntil": _shown_until(secret, keep_s)}
     if said[0] == "True" or said[1] == GRANTS_REFUSED:
         fields |= {"applied": True, "secretVersion": meta.resource_version(secret), "rotatedAt": rotation.rotation_of(secret)}
         said = _with_grants(user, _with_rotation(user, secret, said))
