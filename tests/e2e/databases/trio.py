@@ -30,6 +30,8 @@ class Trio:
             "replicas": replicas,
             "size": "512Mi",
             "resources": {"cpu": "300m", "memory": "384Mi"},
+            # The tests' clients are on the first node, and no pods.
+            "access": {"clients": [{"cidr": "0.0.0.0/0"}]},
             "deletionProtection": False,
             "finalBackup": False,
         }
