@@ -8,7 +8,19 @@ from pilothouse.model.quantity import QuantityError, parse
 
 ON_ITS_WAY = frozenset(
     (
-        *("Changing", "Creating", "FailingOver", "MakingImage", "Resizing", "Restarting", "Restoring", "Resuming", "Scaling", "Seeding"),
+        *(
+            "Changing",
+            "Creating",
+            "FailingOver",
+            "MakingImage",
+            "PullingImage",
+            "Resizing",
+            "Restarting",
+            "Restoring",
+            "Resuming",
+            "Scaling",
+            "Seeding",
+        ),
         *("Starting", "Suspended", "Suspending", "Switching", "Upgrading"),
     )
 )

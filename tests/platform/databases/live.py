@@ -21,6 +21,7 @@ from pilothouse.platform.databases.mysql import labels, names, tls
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.agents import Place
 from pilothouse.platform.databases.mysql.controller import InstanceController
+from pilothouse.platform.databases.mysql.images import Ensure
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.types import BACKUP, BACKUP_STORE, BINDING
 from pilothouse.platform.databases.resource import MYSQLS
@@ -82,7 +83,7 @@ class Nodes:
         elif uid not in self._running and not self.holds(name):
             self._running[uid] = await self._start(pod)
             await self.show(name, meta.namespace(pod))
-        else:
+        elif uid in self._running:
             await self._resized(pod)
 
     async def _start(self, pod: Object) -> AsyncExitStack:
@@ -152,14 +153,14 @@ async def api_server_for_databases(folder: Path) -> AsyncIterator[ApiServer]:
 
 @asynccontextmanager
 async def operator(
-    server: ApiServer, nodes: Nodes, client: Client | None = None, program: bytes = PROGRAM
+    server: ApiServer, nodes: Nodes, client: Client | None = None, program: bytes = PROGRAM, image: Ensure = ensure_image
 ) -> AsyncIterator[InstanceController]:
     """One operator; several may be at work on one server. client: of the operator itself; its events and accounts have others."""
     accounting, saying = (client_of(server, platform_part(part)) for part in (rights.DATABASES, rights.SETUP))
     client = client or accounting
     recorder, informers, others = Recorder(saying, None, "pilothouse"), Informers(client), Informers(accounting)
     accounts = AccountController(accounting, others, recorder)
-    found = InstanceController(client, informers, recorder, ensure_image, program, accounts, place=nodes.place)
+    found = InstanceController(client, informers, recorder, image, program, accounts, place=nodes.place)
     async with scope() as tasks:
         tasks.spawn(recorder.run())
         await tasks.start(others.run)

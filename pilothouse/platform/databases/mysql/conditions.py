@@ -12,7 +12,9 @@ from pilothouse.platform.databases.mysql.topology.findings import Finding
 READY, HEALTHY, ACCEPTED, RESIZED, DELETING = "Ready", "Healthy", "Accepted", "Resized", "Deleting"
 Said = tuple[str, str, str]
 """Status, reason, message."""
-ON_THE_WAY = frozenset(["Starting", "Restoring", "MakingImage", "Suspending", "Suspended", "FailingOver", "Restarting", "Resizing"])
+ON_THE_WAY = frozenset(
+    ["FailingOver", "MakingImage", "PullingImage", "Resizing", "Restarting", "Restoring", "Starting", "Suspended", "Suspending"]
+)
 """Reasons of what ends by itself."""
 
 

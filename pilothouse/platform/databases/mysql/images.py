@@ -43,9 +43,9 @@ class Images:
         if isinstance(found, ImageError):
             raise found
         if found is None:
-            waiting = self._waiting.setdefault(asked, set())
-            waiting.add(key)
-            if len(waiting) == 1:
+            is_first = asked not in self._waiting
+            self._waiting.setdefault(asked, set()).add(key)
+            if is_first:
                 self._asked_at[asked] = asyncio.get_running_loop().time()
                 self._tasks = self._tasks or TaskSet()
                 self._tasks.start(self._make(asked))

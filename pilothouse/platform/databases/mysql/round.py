@@ -275,15 +275,16 @@ class Round:
         """The cluster's own words on what is missing are asked for only when something is."""
         found = trouble.of_pods(self.actual.pods)
         self.troubles += found.values()
+        if new := {name: pod for name, pod in self.actual.pods.items() if trouble.is_new(pod)}:
+            self.troubles += trouble.of_pulls(new, await self._events(trouble.PULLING))
         missing = [name for name in self.members if name not in self.actual.pods or name in found]
         if missing and not self.suspended and self.actual.stateful_set is not None and not self._is_ending():
-            page = await self.parts.client.list(
-                kinds.EVENTS,
-                meta.namespace(self.instance),
-                field_selector="type=Warning,involvedObject.kind!=Pod",
-                limit=trouble.MOST_EVENTS,
-            )
-            self.troubles = [*trouble.of_events(self.instance, page.items, missing), *self.troubles]
+            self.troubles = [*trouble.of_events(self.instance, await self._events(trouble.EVENTS), missing), *self.troubles]
+
+    async def _events(self, selected: str) -> list[Object]:
+        given = {"field_selector": selected, "limit": trouble.MOST_EVENTS}
+        page = await self.parts.client.list(kinds.EVENTS, meta.namespace(self.instance), **given)  # type: ignore[arg-type]
+        return page.items
 
     def inside(self) -> Object:
         """What the primary has by now of accounts and databases, as its agent says it."""
@@ -338,4 +339,5 @@ class Round:
             return REFUSED_S
         if self.standing.is_electing or self.standing.move.is_open:
             return SOON_S
-        return OFTEN_S if len(self.members) > 1 or self.troubles or self.server is None else SELDOM_S
+        begins = self.server is None or any(map(trouble.is_new, self.actual.pods.values()))
+        return OFTEN_S if len(self.members) > 1 or self.troubles or begins else SELDOM_S

@@ -10,6 +10,8 @@ PULLS = frozenset(["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrI
 CREATION = frozenset(["CreateContainerConfigError", "CreateContainerError", "RunContainerError"])
 EVENTS = "type=Warning,involvedObject.kind!=Pod"
 """Field selector of the Events that are looked at."""
+PULLING = "reason=Pulling,involvedObject.kind=Pod"
+"""Field selector of those that tell that a node has begun to pull an image."""
 MOST_EVENTS = 200
 Trouble = tuple[str, str]
 """Reason and sentence."""
@@ -53,6 +55,24 @@ def of_events(instance: Object, events: Iterable[Object], missing: Iterable[str]
             yield "NoVolume", f"volume {name} cannot be had: {message}"
         if (kind, name) == ("StatefulSet", meta.name(instance)) and event.get("reason") == "FailedCreate" and lacking:
             yield ("QuotaExceeded" if "exceeded quota" in message else "PodsRefused"), message
+
+
+def is_new(pod: Object) -> bool:
+    """Whether its node has taken it on and has not made its containers yet."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(((each.get("state") or {}).get("waiting") or {}).get("reason") == "ContainerCreating" for each in statuses)
+
+
+def of_pulls(found: Mapping[str, Object], events: Iterable[Object]) -> Iterator[Trouble]:
+    """found: pods that are new. events: see `PULLING`."""
+    pulled = {(event.get("involvedObject") or {}).get("uid") for event in events}
+    waiting = [name for name, pod in found.items() if meta.uid(pod) in pulled]
+    if waiting:
+        image = found[waiting[0]]["spec"]["containers"][0]["image"]
+        yield (
+            "PullingImage",
+            f"{' and '.join(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for the image {image}, which is being pulled",
+        )
 
 
 def of_pods(found: Mapping[str, Object]) -> dict[str, Trouble]:
