@@ -85,7 +85,12 @@ class Following:
         if trouble != self._trouble:
             self._trouble, self._since = trouble, time.monotonic()
         if trouble and time.monotonic() - self._since > self._give_up_s:
-            raise click.ClickException(placed(f"{self.name} stays as it is: {trouble}; {self._more()}", namespace=self.namespace))
+            raise click.ClickException(
+                placed(
+                    f"{self.name} is not as asked for, and nothing has changed for {self._give_up_s:g} s: {trouble}; {self._more()}",
+                    namespace=self.namespace,
+                )
+            )
 
     async def _pause(self, instance: Object) -> None:
         begun = time.monotonic()

@@ -48,6 +48,7 @@ def why(session: Session, what: str, namespace: str, since: float, output: str) 
 async def _why(session: Session, kind: str | None, name: str, namespace: str, since_s: float, how: str) -> None:
     from pilothouse.cli.why.causes import explain
     from pilothouse.cli.why.look import look
+    from pilothouse.cli.why.notes import collapsed
     from pilothouse.cli.why.peek import peek
 
     now = time.time()
@@ -64,7 +65,7 @@ async def _why(session: Session, kind: str | None, name: str, namespace: str, si
         output.document(document(scene, found), how)
         return
     click.echo(output.folded(placed(found.sentence)))
-    _show_notes(scene.notes[-SHOWN:], now)
+    _show_notes(collapsed(scene.notes)[-SHOWN:], now)
     _note_what_stands_still(session)
 
 

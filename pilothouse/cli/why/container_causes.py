@@ -123,7 +123,7 @@ def _ended(pod: Object, container: Object, ended: Object, notes: Sequence[Note],
         return Finding((cause, again), step, State.ENDED, certain_after_s)
     said = ended.get("message", "") or inside.telling_line
     cause = f"container {name} ended with exit code {code}{_meaning(said, code)}"
-    step = logs(app, meta.name(pod), previous=bool(restarts))
+    step = logs(app, meta.name(pod), name if len(pod["spec"].get("containers") or ()) > 1 else "", previous=bool(restarts))
     if found := full(pod, "\n".join([said, *inside.lines]), app):
         return Finding((found[0], cause, again), found[1], State.OUT_OF_ROOM, certain_after_s)
     if app and (variable := inside.missing_variable or missing_variable(said.splitlines())):
@@ -180,6 +180,7 @@ def _port(pod: Object, container: str) -> int | None:
     return None
 
 
-def logs(app: str, pod: str, *, previous: bool = False) -> str:
-    flag = " --previous" if previous else ""
+def logs(app: str, pod: str, container: str = "", *, previous: bool = False) -> str:
+    """container: of a pod that has several."""
+    flag = (f" -c {container}" if container and not app else "") + (" --previous" if previous else "")
     return f"see `ph logs {app}{flag}`" if app else f"see `ph kubectl logs {pod}{flag}`"

@@ -93,6 +93,16 @@ def merged(decisions: Iterable[Note], events: Iterable[Note]) -> list[Note]:
     return sorted(known, key=lambda note: note.last)
 
 
+def collapsed(notes: Iterable[Note]) -> list[Note]:
+    """Each sentence once, with how often and when it was said last: what comes and goes is said again and again. Oldest first."""
+    found: dict[tuple[str, str, str, str], Note] = {}
+    for note in notes:
+        key = (note.kind, note.name, note.reason, note.message)
+        before = found.pop(key, None)
+        found[key] = note if before is None else replace(note, count=before.count + note.count, last=max(before.last, note.last))
+    return sorted(found.values(), key=lambda note: note.last)
+
+
 def belongs_to(kind: str, name: str) -> Callable[[Note], bool]:
     """Whether a note is about an object or about what is made for it, by name: the maker may be gone, and the made ones too."""
     own = re.escape(name)

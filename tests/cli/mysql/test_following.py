@@ -43,7 +43,7 @@ async def test_trouble_that_stays_ends_the_waiting_with_its_sentence(tmp_path: P
     async with played(tmp_path) as there:
         there.plays[MYSQLS] = troubled
         await there.instance()
-        with pytest.raises(click.ClickException, match=f"stays as it is: {AWAY}; .*why mysql/orders"):
+        with pytest.raises(click.ClickException, match=f"nothing has changed for .* s: {AWAY}; .*why mysql/orders"):
             await followed(there, give_up_s=0.5)
 
 

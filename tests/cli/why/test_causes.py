@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilothouse.cli.why.causes import explain
-from pilothouse.cli.why.notes import Note, belongs_to, from_decision, from_event, merged
+from pilothouse.cli.why.container_causes import logs
+from pilothouse.cli.why.notes import Note, belongs_to, collapsed, from_decision, from_event, merged
 from pilothouse.cli.why.pod_causes import of_pod
 from pilothouse.cli.why.pull_causes import image_meant
 from pilothouse.cli.why.scene import Scene
@@ -454,3 +456,13 @@ def test_a_pod_that_cannot_end_for_its_storage_driver_says_so() -> None:
     found = of_pod({**running, "metadata": {"name": POD, "deletionTimestamp": "2026-01-01T00:00:00Z"}}, notes, 0.0)
     assert found is not None
     assert f"pod {POD} cannot end: {said}" in found.chain[0]
+
+
+def test_what_is_said_again_and_again_is_shown_once_with_how_often() -> None:
+    said = [replace(note(("Pod", POD), reason, "x"), last=last, count=2) for last, reason in enumerate(["Bad", "Worse", "Bad"])]
+    assert [(each.reason, each.count, each.last) for each in collapsed(said)] == [("Worse", 2, 1), ("Bad", 4, 2)]
+
+
+def test_of_a_pod_with_several_containers_the_logs_of_the_one_that_ends_are_named() -> None:
+    assert logs("", POD, "agent", previous=True) == f"see `ph kubectl logs {POD} -c agent --previous`"
+    assert logs("shop", POD, "agent", previous=True) == "see `ph logs shop --previous`"
