@@ -18,6 +18,7 @@ from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.plan import Do
 from pilothouse.platform.databases.inside.agent.process import Ended, Process
+from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
 from pilothouse.platform.databases.inside.agent.sessions import Sessions
 from pilothouse.platform.databases.inside.agent.settings import Settings
@@ -121,12 +122,16 @@ class Carrier:
         text = configuration.text(settings, wanted.server, seen.disk.size, term=wanted.term, truncates=truncates)
         files.write(settings.configuration, text)
         if wanted.role == "primary":
-            self._memory.leads(wanted.term)
+            self._leads(wanted)
         self._process.stop_by("KILL" if wanted.role == "primary" and wanted.semi_sync else "TERM")
         self._marks.prepare("mode", wanted.role)
         self._marks.prepare("tls", Tls.version_of(settings.tls))
         self._asked = time.monotonic()
         self._process.start(PROGRAM)
+
+    def _leads(self, wanted: Wanted) -> None:
+        self._memory.leads(wanted.term)
+        copy.has_caught_up(self._settings)
 
     def _kill(self, wanted: Wanted, seen: Seen) -> None:
         self._process.signal(signal.SIGKILL)
@@ -188,7 +193,7 @@ class Carrier:
 
     def _promote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """It counts as the primary before it accepts writes, so that it is never taken for a replica afterwards."""
-        self._memory.leads(wanted.term)
+        self._leads(wanted)
         self._process.stop_by("KILL" if wanted.semi_sync else "TERM")
         self._marks.set("mode", seen.pid, "primary")
         self._marks.forget("source")

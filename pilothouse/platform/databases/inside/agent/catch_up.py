@@ -1,6 +1,10 @@
-"""Whether a replica that has forgotten what it had received has all of it again: when it has what its source had when it was asked."""
+"""Whether a replica that has forgotten what it had received, or whose data are a copy, has all again that it ever acknowledged.
+
+It has when it has received what its source had when that was asked.
+"""
 
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +16,8 @@ from pilothouse.platform.databases.inside.agent.seen import Replication
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
 _TIMEOUT_S = 5
+_AGAIN_S = 1.0
+"""After a question that failed."""
 
 
 class CatchUp:
@@ -21,20 +27,25 @@ class CatchUp:
         self._tls = tls
         self._changed = changed
         self._job: Job | None = None
-        self._position = ""
+        self._since = 0.0
+        self._answer: list[str] = []
 
     def is_over(self, wanted: Wanted, replication: Replication) -> bool:
         if not replication.receives or wanted.source is None or wanted.replication is None:
+            self.forget()
             return False
-        if self._job is None or (self._job.is_over and self._job.error):
-            self._position = ""
-            self._job = Job("catch up", lambda job: self._ask(wanted), self._changed)
-        return self._job.is_over and bool(self._position) and covers(replication.received, self._position)
+        now = time.monotonic()
+        if self._job is None or (self._job.is_over and self._job.error and now - self._since >= _AGAIN_S):
+            self._since, self._answer = now, (answer := [])
+            self._job = Job("catch up", lambda job: answer.append(self._ask(wanted)), self._changed)
+        return any(covers(replication.received, position) for position in self._answer)
 
     def forget(self) -> None:
-        self._job = None
+        """What was asked before the server ended, or of another source, says nothing of what has been acknowledged since."""
+        self._job, self._answer = None, []
 
-    def _ask(self, wanted: Wanted) -> None:
+    def _ask(self, wanted: Wanted) -> str:
+        """The source's position. Raises Failed."""
         assert wanted.source is not None
         assert wanted.replication is not None
         context = ssl.create_default_context(cafile=str(self._tls / "ca.crt"))
@@ -53,4 +64,4 @@ class CatchUp:
                 row = cursor.fetchone()
         except (pymysql.Error, OSError) as error:
             raise Failed(f"the source could not be asked: {error}") from error
-        self._position = str(row[0]) if row else ""
+        return str(row[0]) if row else ""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from pilothouse.platform.databases.inside.agent import disk, look
-from pilothouse.platform.databases.inside.agent.carry import DRAINED, LOST
+from pilothouse.platform.databases.inside.agent.carry import DRAINED
 from pilothouse.platform.databases.inside.agent.catch_up import CatchUp
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.process import Process
@@ -92,11 +92,13 @@ class Observer:
             self.fenced_at = wanted.term
 
     def _is_intact(self, wanted: Wanted | None, pid: int, answer: Answer | None) -> bool:
-        drained = self._marks.get("drained", pid)
-        if answer is None or answer.replication is None or drained == DRAINED:
-            return answer is not None
-        if drained != LOST or wanted is None or not self._catch_up.is_over(wanted, answer.replication):
+        """Of a copy, too, that is known only when it has caught up: its member may have acknowledged more before it was made."""
+        drained, is_unproven = self._marks.get("drained", pid), copy.is_unproven(self._settings)
+        if answer is None or answer.replication is None or (drained == DRAINED and not is_unproven):
+            self._catch_up.forget()
+            return answer is not None and not is_unproven
+        if not drained or wanted is None or not self._catch_up.is_over(wanted, answer.replication):
             return False
+        copy.has_caught_up(self._settings)
         self._marks.set("drained", pid, DRAINED)
-        self._catch_up.forget()
         return True

@@ -218,6 +218,19 @@ def test_data_that_a_job_pushes_make_a_server_with_their_position(lab: Lab) -> N
         scratch.close()
 
 
+def test_a_copy_counts_as_whole_only_when_it_has_caught_up_with_the_primary(lab: Lab) -> None:
+    primary, replica, _ = lab.members
+    replica.put(reseed="once", source=source(primary) | {"port": 1})
+    state = replica.until(lambda state: state["reseeded"] == "once" and state["replication"] and state["answers"], 40)
+    assert not state["replication"]["intact"]
+    pid = replica.kill_server()
+    replica.until(lambda state: replica.server_pid != pid)
+    state = replica.until(lambda state: state["answers"] and (state["replication"] or {}).get("errno") == 2003)
+    assert not state["replication"]["intact"], "not after a start either"
+    follow(replica, primary)
+    replica.until(lambda state: state["applied"] and state["replication"]["intact"])
+
+
 def test_a_copy_that_breaks_off_leaves_no_data(lab: Lab) -> None:
     replica = lab[2]
     lab[0].put(term=1)

@@ -15,6 +15,8 @@ from pilothouse.platform.databases.inside.agent.settings import Settings
 PIECE = 256 << 10
 POSITION = "pilothouse-seed"
 """In the server's folder: the position of the copy in the replication, for a server whose own log is new."""
+_UNPROVEN = "pilothouse-seed-unproven"
+"""Beside it, until it is known that the copy lacks nothing that this member had acknowledged before."""
 _BINLOG_INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 _END_WITHIN_S = 60.0
 _SILENT_S = 120.0
@@ -55,6 +57,7 @@ def take(settings: Settings, pieces: Iterable[bytes], tell: Callable[[str], None
             tell("preparing the copy")
             _prepare(place, log)
         files.write(place / POSITION, _position(place))
+        files.write(place / _UNPROVEN, "")
         folder.finish(settings)
     except BaseException:
         folder.give_up(settings)
@@ -64,6 +67,16 @@ def take(settings: Settings, pieces: Iterable[bytes], tell: Callable[[str], None
 def position(settings: Settings) -> str:
     """Of the copy that the folder was made of; "" for one that was made empty."""
     return files.read(settings.mysql / POSITION).strip()
+
+
+def is_unproven(settings: Settings) -> bool:
+    """Whether the data are a copy that has not caught up with a primary yet: it may be older than what its member had before."""
+    return (settings.mysql / _UNPROVEN).exists()
+
+
+def has_caught_up(settings: Settings) -> None:
+    """Also of data that are the primary's now. Raises OSError."""
+    (settings.mysql / _UNPROVEN).unlink(missing_ok=True)
 
 
 def _unpack(place: Path, pieces: Iterable[bytes], tell: Callable[[str], None], log: IO[bytes]) -> None:
