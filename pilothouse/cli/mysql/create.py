@@ -93,13 +93,18 @@ async def _create(session: Session, made: Object, options: dict[str, Any], how: 
 async def origin(client: "Client", source: str, at: str | None, namespace: str) -> Object:
     """`spec.restore` for the name of a backup or an instance, the latter where both are there and a time is given."""
     from pilothouse.cli.mysql.lookup import backups_of, is_there
+    from pilothouse.cli.mysql.restore import refuse_before
     from pilothouse.model import meta
     from pilothouse.platform.databases.resource import BACKUPS, MYSQLS
 
     if at is None and await is_there(client, BACKUPS, source, namespace):
         return {"backup": source}
-    if await is_there(client, MYSQLS, source, namespace) or await backups_of(client, source, namespace):
-        return {"instance": source, **({"time": at} if at else {})}
+    found = await backups_of(client, source, namespace)
+    if found or await is_there(client, MYSQLS, source, namespace):
+        asked: Object = {"instance": source, **({"time": at} if at else {})}
+        if whole := [each for each in found if (each.get("status") or {}).get("phase") == "Succeeded"]:
+            refuse_before(asked, whole)
+        return asked
     if at is not None and await is_there(client, BACKUPS, source, namespace):
         of = meta.name(await client.get(BACKUPS, source, namespace))
         raise click.ClickException(f"{of} is a backup, and a time is of an instance: name the instance, or leave --at out")

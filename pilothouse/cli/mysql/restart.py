@@ -93,9 +93,10 @@ async def _rotate_user(client: "Client", instance: Object, user: str, how: chang
     owner = meta.controller_of(found) or {}
     is_bound = owner.get("kind") == BINDINGS.kind
     resource, name = (BINDINGS, owner["name"]) if is_bound else (MYSQL_USERS, meta.name(found))
-    app = f"\n  the app of binding {name} is rolled out with the new one" if is_bound else ""
-    kept = found["spec"].get("keepOldSeconds", 3600)
-    output.note(f"  restarts: none\n  read-only: 0 s\n  the password before works for {kept} s more{app}\n  undo: there is none")
+    kept = f"the password before works for {found['spec'].get('keepOldSeconds', 3600)} s more"
+    if is_bound:
+        kept = f"the app of binding {name} is rolled out with the new one; the password before works until a minute after it serves"
+    output.note(f"  restarts: none\n  read-only: 0 s\n  {kept}\n  undo: there is none")
     patch = {"spec": {"rotatedAt": _now()}}
     written = await client.patch(resource, name, patch, namespace=meta.namespace(found), dry_run=how.dry_run)
     if how.dry_run:

@@ -1,5 +1,6 @@
 """`ph mysql restore`: what an instance held, in a new instance beside it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,10 +72,23 @@ async def _require_backup(client: "Client", name: str, namespace: str, source: O
         return
     whole = [each for each in await backups_of(client, name, namespace) if (each.get("status") or {}).get("phase") == "Succeeded"]
     if whole:
+        refuse_before(origin, whole)
         return
     if source is None:
         await find_instance(client, name, namespace)
     raise click.ClickException(f"{name} has no backup: `{copyable(f'mysql backup {name}', namespace)}` takes one")
+
+
+def refuse_before(origin: Object, whole: Sequence[Object]) -> None:
+    """Raises ClickException for a time that all backups are younger than: nothing before the first one can be had again.
+
+    whole: those that have succeeded.
+    """
+    from pilothouse.platform.databases.mysql.backups.restore import choose
+
+    if isinstance(why := choose(origin, whole), str):
+        first = min(str(each["status"]["finishedAt"]) for each in whole)
+        raise click.ClickException(f"{why}: the first one was taken at {first}, and what was before it cannot be restored")
 
 
 def refuse_outside(source: Object | None, at: str | None) -> None:

@@ -31,6 +31,7 @@ from tests.people import ADMIN, client_of
 TEAM, ANN, EVE = "team", "ann", "eve"
 """A namespace, who may administer it, and who may view it."""
 STARTED, STARTED_AGAIN = "2026-11-30T12:00:00Z", "2026-11-30T12:30:00Z"
+BACKED_UP = "2026-11-30T10:00:00Z"
 
 
 def member(name: str, role: str, spec: Object, **more: Any) -> Object:
@@ -99,7 +100,14 @@ def ready(obj: Object, **more: Any) -> Object:
 
 def taken(obj: Object) -> Object:
     verified = {"at": STARTED, "seconds": 1.5, "tables": 3, "rows": 70}
-    said = {"phase": "Succeeded", "bytes": 3 << 20, "seconds": 2.0, "verified": verified, "verifyAt": obj["spec"].get("verifyAt") or ""}
+    said = {
+        "phase": "Succeeded",
+        "finishedAt": BACKED_UP,
+        "bytes": 3 << 20,
+        "seconds": 2.0,
+        "verified": verified,
+        "verifyAt": obj["spec"].get("verifyAt") or "",
+    }
     return said | {"observedGeneration": meta.generation(obj), "conditions": [condition("Verified", "True", "Same")]}
 
 

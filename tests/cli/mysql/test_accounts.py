@@ -174,6 +174,9 @@ async def test_an_instance_is_restored_beside_itself(tmp_path: Path) -> None:
         spec = await there.spec("copy")
         assert (spec["restore"], spec["size"], spec["parameters"]) == ({"backup": "b1"}, "3Gi", {"max_connections": "70"})
         assert not (spec.get("backup") or {}).get("schedule")
+        for words in (("restore", "orders", "--to", "early"), ("create", "early", "--from", "orders")):
+            said = await there.refused(*words, "--at", "2020-01-01T00:00:00Z")
+            assert "no backup of orders has succeeded before 2020-01-01T00:00:00Z: the first one was taken at 2026-11-30T10:00" in said
         await there.mysql("restore", "orders", "--to", "then", "--at", "2026-11-30T12:00:00+01:00")
         assert (await there.spec("then"))["restore"] == {"instance": "orders", "time": "2026-11-30T11:00:00Z"}
 

@@ -43,7 +43,7 @@ def _impacts(now: Object, wanted: Object) -> Iterator[Impact]:
             )
         )
     if before.get("rotatedAt") != after.get("rotatedAt"):
-        yield Impact(notes=("sessions that are open go on; new ones need the new password",))
+        yield Impact(notes=("sessions that are open go on; new ones may use either password, the one before for an hour",))
     if before.get("reseed") != after.get("reseed"):
         yield Impact((after["reseed"]["member"],), notes=("what it alone has is thrown away",))
     if before.get("switchover") != after.get("switchover"):
