@@ -16,6 +16,10 @@ ON_THE_WAY = frozenset(
     ["FailingOver", "MakingImage", "PullingImage", "Resizing", "Restarting", "Restoring", "Starting", "Suspended", "Suspending"]
 )
 """Reasons of what ends by itself."""
+FOR_PEOPLE = frozenset(
+    ("CrashLoop", "ContainerFails", "Diverged", "ImagePull", "NoImage", "NoVolume", "PodsRefused", "QuotaExceeded", "Unschedulable")
+)
+"""Reasons of what somebody has to mend. A primary that is away may come back, or a replica take over, at any moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def phase(instance: Object, picture: Picture) -> str:
     if picture.restarting:
         return "Changing"
     found = _worst(picture)
-    return "Failed" if found is not None and found[0] not in ON_THE_WAY else "Degraded"
+    return "Failed" if found is not None and found[0] in FOR_PEOPLE else "Degraded"
 
 
 def _beginning(instance: Object, picture: Picture) -> str:
