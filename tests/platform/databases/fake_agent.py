@@ -86,6 +86,7 @@ class FakeAgent:
                 "stopped_io_at_term": 0 if source else wanted["term"],
             },
             semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"], "acknowledging": 1},
+            told={"acknowledges": wanted["acknowledges"]},
             objects=self._objects() if is_primary else {},
             limits={key: wanted["server"][key] for key in ("memory_bytes", "cpu_millis")},
         )

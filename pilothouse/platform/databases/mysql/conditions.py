@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql import fullness, names
 from pilothouse.platform.databases.mysql.backups.restore import RESTORED, is_final
 from pilothouse.platform.databases.mysql.topology.findings import Finding
 
-READY, HEALTHY, ACCEPTED, RESIZED, DELETING = "Ready", "Healthy", "Accepted", "Resized", "Deleting"
+READY, HEALTHY, ACCEPTED, RESIZED, ROOMY, DELETING = "Ready", "Healthy", "Accepted", "Resized", "HasRoom", "Deleting"
 Said = tuple[str, str, str]
 """Status, reason, message."""
 ON_THE_WAY = frozenset(
@@ -29,7 +29,7 @@ class Picture:
     faults: of the spec. taken: what has its objects' names. refused: what the cluster would not have. troubles: why pods do not run, as
     (reason, sentence). findings: of the topology. is_writable: whether the Service leads to a primary that accepts writes. resizing:
     sentences; has_no_room: whether one of them may stay true. suspended: whether it is to stand still. pods, ready: how many there are.
-    restarting: members that are made anew. deletion: see `lifecycle.deletion`.
+    crowded: members whose volume is nearly full. restarting: members that are made anew. deletion: see `lifecycle.deletion`.
     """
 
     is_writable: bool = False
@@ -40,6 +40,7 @@ class Picture:
     findings: Sequence[Finding] = ()
     resizing: Sequence[str] = ()
     has_no_room: bool = False
+    crowded: Sequence[str] = ()
     suspended: bool = False
     pods: int = 0
     ready: int = 0
@@ -55,6 +56,7 @@ def said(instance: Object, picture: Picture) -> dict[str, Said | None]:
         HEALTHY: _healthy(picture),
         ACCEPTED: _accepted(picture),
         RESIZED: _resized(picture),
+        ROOMY: _roomy(instance, picture),
         DELETING: picture.deletion,
     }
 
@@ -110,6 +112,13 @@ def _resized(picture: Picture) -> Said:
     if picture.suspended or not picture.resizing:
         return "True", "AsWanted", ""
     return "False", "NoRoom" if picture.has_no_room else "Resizing", "; ".join(picture.resizing)
+
+
+def _roomy(instance: Object, picture: Picture) -> Said:
+    """Does not count as unhealthy: a volume may stay as it is for long."""
+    if picture.crowded:
+        return "False", "NearlyFull", fullness.sentence(meta.name(instance), picture.crowded)
+    return "True", "Enough", ""
 
 
 def phase(instance: Object, picture: Picture) -> str:

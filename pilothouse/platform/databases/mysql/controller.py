@@ -243,7 +243,7 @@ class InstanceController:
                 self.parts.recorder.say(instance, kind, each["reason"], each["message"])
 
 
-_ANNOUNCED = (conditions.READY, conditions.ACCEPTED, conditions.RESIZED, conditions.DELETING)
+_ANNOUNCED = (conditions.READY, conditions.ACCEPTED, conditions.RESIZED, conditions.ROOMY, conditions.DELETING)
 
 
 def _bound_keys(binding: Object) -> list[str]:

@@ -14,9 +14,9 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.packages.programs import ImageError
-from pilothouse.platform.databases.mysql import growth, labels, names, orders, restarts, status, stopping, trouble
+from pilothouse.platform.databases.mysql import fullness, growth, labels, names, orders, restarts, status, stopping, trouble
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
-from pilothouse.platform.databases.mysql.conditions import Picture
+from pilothouse.platform.databases.mysql.conditions import ROOMY, Picture
 from pilothouse.platform.databases.mysql.images import satisfies
 from pilothouse.platform.databases.mysql.objects import budget, claims, pods, programs, services, sets
 from pilothouse.platform.databases.mysql.objects.pods import Server
@@ -306,6 +306,7 @@ class Round:
             findings=self.findings,
             resizing=self.resizing,
             has_no_room=self.has_no_room,
+            crowded=fullness.crowded(self.members.values(), was_said=(meta.condition(self.instance, ROOMY) or {}).get("status") == "False"),
             suspended=self.suspended,
             pods=len(found),
             ready=sum(self._is_well(name, pod) for name, pod in found.items()),

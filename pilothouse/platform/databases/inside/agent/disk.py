@@ -44,11 +44,14 @@ def measure(folder: Path) -> Disk:
     return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
-def sentence(disk: Disk) -> str:
-    return (
-        f"the volume is full: {disk.free // MIB} MiB of {disk.size // MIB} MiB are free; "
-        "it takes no writes until the volume is larger or there is room"
-    )
+def sentence(disk: Disk, instance: str) -> str:
+    room = f"{disk.free // MIB} MiB of {disk.size // MIB} MiB are free"
+    return f"{full(instance)}; it takes no writes until then, {room}"
+
+
+def full(instance: str) -> str:
+    """With the way out, which needs no statement: an account cannot delete anything where nothing is written."""
+    return f"the volume is full: ph mysql resize {instance} --size SIZE makes it larger while it is in use"
 
 
 class Ballast:

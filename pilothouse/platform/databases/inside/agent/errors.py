@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 _LAST_BYTES = 16 << 10
-_LINE = re.compile(r"^\S+ +\S+ +\d+ \[ERROR\] (.*)$")
+_LINE = re.compile(r"^\S+ +\S+ +\d+ \[(?:ERROR|FATAL)\] (.*)$")
 _SAYS_NOTHING = ("Aborting",)
+_NO_ROOM = ("out of disk space", "no space left on device", "disk is full", "disk full", "errcode: 28", "errno: 28")
 _CANNOT_TRUNCATE = "Cannot truncate the binary log"
 
 
@@ -34,3 +35,8 @@ def sentence(code: int, log: Path) -> str:
 def is_untruncated(log: Path) -> bool:
     """The server did not start because what it should take back cannot be taken back."""
     return any(_CANNOT_TRUNCATE in text for text in last_errors(log))
+
+
+def is_out_of_room(log: Path) -> bool:
+    """The server said before its end that its volume is full."""
+    return any(sign in text.lower() for text in last_errors(log) for sign in _NO_ROOM)

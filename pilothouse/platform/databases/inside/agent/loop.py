@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from pilothouse.platform.databases.inside.agent import errors, replication
+from pilothouse.platform.databases.inside.agent import disk, errors, replication
 from pilothouse.platform.databases.inside.agent.carry import ASKED_EACH_S, Carrier
 from pilothouse.platform.databases.inside.agent.hold import Hold
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
@@ -205,7 +205,8 @@ class Loop:
     def _trouble(self, seen: Seen) -> str:
         if seen.stranger:
             return f"another server, the process {seen.stranger}, answers in place of this member's"
-        return errors.sentence(seen.ended.code, self._settings.error_log) if seen.ended else ""
+        said = errors.sentence(seen.ended.code, self._settings.error_log) if seen.ended else ""
+        return f"{said}; {disk.full(self._settings.instance)}" if said and errors.is_out_of_room(self._settings.error_log) else said
 
     def _tell(self, wanted: Wanted | None, seen: Seen, step: Step, error: str) -> None:
         job, log = self._job, self._settings.error_log

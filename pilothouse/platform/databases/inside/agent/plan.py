@@ -172,7 +172,7 @@ def _primary(wanted: Wanted, seen: Seen, answer: Answer, memory: Memory) -> Step
     if wanted.drain:
         return DONE if answer.read_only else _giving_up_writes(memory)
     if seen.is_full:
-        return Step(Do.WAIT if answer.read_only else Do.CLOSE, error=sentence(seen.disk))
+        return Step(Do.WAIT if answer.read_only else Do.CLOSE, error=sentence(seen.disk, wanted.instance))
     if answer.read_only:
         return Step(Do.OPEN, "beginning to accept writes")
     return _settled(wanted, answer, memory)

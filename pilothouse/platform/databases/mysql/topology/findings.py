@@ -50,10 +50,16 @@ def _of_primary(wish: Wish, standing: Standing, members: Mapping[str, Member]) -
     if not why:
         return None
     name = standing.primary
+    why += _cause(members.get(name))
     if wish.replicas == 1:
         return Finding("PrimaryAway", f"{name} {why}: {_way_of_single(wish, members.get(name))}", True)
     way = f"it is started again; when it is lost for good: ph mysql failover {wish.name} --force"
     return Finding("PrimaryAway", f"{name} {why}, and {failover.hindrance(standing, members)}: {way}", True)
+
+
+def _cause(member: Member | None) -> str:
+    error = str((member.state or {}).get("error") or "") if member is not None and member.is_heard else ""
+    return f" ({error})" if error else ""
 
 
 def _way_of_single(wish: Wish, member: Member | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.platform.databases.inside.agent import configuration, errors, files, logs, upkeep, wanted
+from pilothouse.platform.databases.inside.agent import configuration, disk, errors, files, logs, upkeep, wanted
 from pilothouse.platform.databases.inside.agent.backoff import FLOOR_S, MOST_S, Starts
 from pilothouse.platform.databases.inside.agent.disk import MIB, Ballast, Disk
 from pilothouse.platform.databases.inside.agent.fields import Malformed
@@ -245,6 +245,26 @@ class TestLogs:
         assert errors.sentence(0, log) == ""
         assert errors.sentence(128 + signal.SIGKILL, log) == "the server was ended by the signal 9"
         assert errors.sentence(1, tmp_path / "none") == "the server ended with the code 1"
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "5 [ERROR] [FATAL] InnoDB: Error (Out of disk space) in rollback.",
+            "5 [FATAL] InnoDB: Error (Out of disk space) in rollback.",
+            "5 [ERROR] mariadbd: Error writing file './binlog' (errno: 28 \"No space left on device\")",
+        ],
+    )
+    def test_a_server_that_ends_for_want_of_room_is_known(self, tmp_path: Path, line: str) -> None:
+        log = tmp_path / "error.log"
+        log.write_text(self.LOG)
+        assert not errors.is_out_of_room(log)
+        log.write_text(f"{self.LOG}2026-11-30 16:28:00 {line}\n")
+        assert errors.is_out_of_room(log)
+
+    def test_a_full_volume_is_said_with_the_way_out(self) -> None:
+        said = disk.sentence(Disk(1 << 30, 30 * MIB), "orders")
+        assert said.startswith("the volume is full: ph mysql resize orders --size SIZE")
+        assert said.endswith("30 MiB of 1024 MiB are free")
 
     def test_a_log_that_cannot_be_truncated_is_known(self, tmp_path: Path) -> None:
         log = tmp_path / "error.log"

@@ -4,11 +4,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from pilothouse.platform.databases.inside.agent import discarding, errant
 from pilothouse.platform.databases.inside.agent.discarding import Discarding
+from pilothouse.platform.databases.inside.agent.https.api import Api
+from pilothouse.platform.databases.inside.agent.https.handler import Handler
+from pilothouse.platform.databases.inside.agent.loop import Loop
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.state import STUCK_S, Board
@@ -58,6 +63,25 @@ def test_an_agent_that_answers_with_old_news_is_silent(looked_ago_s: float | Non
     member = Member("orders-0", 0.0, state)
     assert (member.is_heard, member.is_writable) == (is_heard, is_heard)
     assert STUCK_S == SILENT_S
+
+
+@pytest.mark.parametrize(("looked_ago_s", "code"), [(0.2, 200), (STUCK_S + 1, 503)])
+def test_a_pod_is_not_ready_while_its_loop_hangs(place: Settings, looked_ago_s: float, code: int) -> None:
+    board = Board()
+    board.publish({"answers": True, "role": "primary"})
+    board._looked = time.monotonic() - looked_ago_s
+    request = Request()
+    route = Api(place, cast("Loop", SimpleNamespace(board=board))).routes()[("GET", "/ready")]
+    route.answer(cast("Handler", request))
+    assert request.codes == [code]
+
+
+class Request:
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+
+    def send(self, code: int, document: object) -> None:
+        self.codes.append(code)
 
 
 def test_data_are_given_up_beside_the_loop(place: Settings, gate: threading.Event) -> None:
