@@ -177,7 +177,7 @@ class Loop:
         try:
             self._carrier.carry(step.do, wanted, seen)
         except (Unreachable, Refused, OSError) as failure:
-            return AGAIN_S, f"{step.doing}: {failure}"
+            return AGAIN_S, error or f"{step.doing}: {failure}"
         if step.do is Do.CLOSE:
             self._observer.read_only_since = time.time()
         again_s = AGAIN_S if error else 0.0

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -10,15 +11,20 @@ from typing import cast
 import pytest
 
 from pilothouse.platform.databases.inside.agent import discarding, errant
+from pilothouse.platform.databases.inside.agent.carry import Carrier
 from pilothouse.platform.databases.inside.agent.discarding import Discarding
 from pilothouse.platform.databases.inside.agent.https.api import Api
 from pilothouse.platform.databases.inside.agent.https.handler import Handler
-from pilothouse.platform.databases.inside.agent.loop import Loop
+from pilothouse.platform.databases.inside.agent.loop import AGAIN_S, Loop
 from pilothouse.platform.databases.inside.agent.memory import Memory
+from pilothouse.platform.databases.inside.agent.plan import Do, Step
+from pilothouse.platform.databases.inside.agent.program import Program
+from pilothouse.platform.databases.inside.agent.seen import Seen
 from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.sql import Refused
 from pilothouse.platform.databases.inside.agent.state import STUCK_S, Board
 from pilothouse.platform.databases.mysql.topology.member import SILENT_S, Member
-from tests.platform.databases.inside.agent.test_parts import settings
+from tests.platform.databases.inside.agent.test_parts import parsed, settings
 
 WITHIN_S = 5.0
 
@@ -140,3 +146,14 @@ def test_logs_that_cannot_be_read_in_time_do_not_keep_data(place: Settings, tmp_
     began = time.monotonic()
     errant.keep(place, "errant-3")
     assert time.monotonic() - began < WITHIN_S
+
+
+@pytest.mark.parametrize(("why", "said"), [("the volume is full", "the volume is full"), ("", "becoming read only: lock wait timeout")])
+def test_a_step_that_fails_does_not_hide_why_it_is_taken(place: Settings, monkeypatch: pytest.MonkeyPatch, why: str, said: str) -> None:
+    def refused(*_: object) -> None:
+        raise Refused(1205, "lock wait timeout")
+
+    monkeypatch.setattr(Carrier, "carry", refused)
+    loop = Loop(replace(place, run=place.data / "run"), cast("Program", SimpleNamespace(digest="x")))
+    step = Step(Do.CLOSE, "becoming read only", error=why)
+    assert loop._carry(step, parsed(), cast("Seen", None), step.error) == (AGAIN_S, said)
