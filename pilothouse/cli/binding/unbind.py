@@ -67,7 +67,7 @@ async def unbind_app(
         output.document(document(found), how)
     else:
         verb = "is unbound from" if timeout_s is not None else "is being unbound from"
-        output.say(f"{app} {verb} {service}; what it has stored stays")
+        output.say(f"{app} {verb} {service}; what it has stored stays, and its account goes a minute later by itself")
 
 
 async def _force(client: "Client", binding: Object) -> None:

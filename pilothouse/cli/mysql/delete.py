@@ -64,7 +64,7 @@ async def _protect(session: Session, name: str, namespace: str, is_protected: bo
 
 
 async def _delete(session: Session, name: str, namespace: str, no_final_backup: bool, yes: bool, how: change.How) -> None:
-    from pilothouse.cli.mysql.lookup import find_instance
+    from pilothouse.cli.mysql.lookup import databases_of, find_instance, in_server, users_of
     from pilothouse.cli.mysql.show import bound
 
     async with connected(session) as client:
@@ -72,7 +72,9 @@ async def _delete(session: Session, name: str, namespace: str, no_final_backup: 
         refuse_protected(instance)
         if no_final_backup:
             instance["spec"]["finalBackup"] = False
-        for line in announced(instance, await bound(client, name, namespace)):
+        left = [*await users_of(client, name, namespace), *await databases_of(client, name, namespace)]
+        own = [f"{each['kind']} {in_server(each)}" for each in left if not meta.controller_of(each)]
+        for line in announced(instance, await bound(client, name, namespace), own):
             output.note(f"  {line}")
         if how.dry_run:
             return
@@ -87,7 +89,8 @@ def refuse_protected(instance: Object) -> None:
         raise click.ClickException(f"{name} is protected from being deleted; `{way}` takes the protection away")
 
 
-def announced(instance: Object, apps: list[str]) -> list[str]:
+def announced(instance: Object, apps: list[str], objects: list[str]) -> list[str]:
+    """objects: those of its accounts and databases that are nobody else's to remove."""
     """What goes and what stays."""
     from pilothouse.cli.mysql.lookup import members
 
@@ -98,6 +101,7 @@ def announced(instance: Object, apps: list[str]) -> list[str]:
     kept = f"the backups that there are stay, the newest of {last}" if last else "there is no backup yet"
     lines = [f"goes: {', '.join(names)} with all that is in {'it' if len(names) == 1 else 'them'}; the Secret {meta.name(instance)}"]
     lines += [f"stays: {kept}; {final}"] if has_data else ["it holds no data yet"]
+    lines += [f"stays and counts for the next instance {meta.name(instance)}: {', '.join(objects)}"] if objects else []
     lines += [f"bound to it and left without a database: {', '.join(apps)}"] if apps else []
     return [
         *lines,

@@ -215,10 +215,13 @@ async def test_a_protected_instance_is_not_deleted(tmp_path: Path) -> None:
         assert "mysql protect orders --off -n team` takes the protection away" in await there.refused("delete", "orders", "--yes")
         assert await there.mysql("protect", "orders", "--off") == "orders may be deleted\n"
         assert "There is no terminal to ask at: use --yes" in await there.refused("delete", "orders")
+        await there.mysql("users", "add", "orders", "reports")
+        await there.mysql("databases", "add", "orders", "archive")
         done = await there.ph("mysql", "delete", "orders", "--yes", "--no-final-backup", "-n", TEAM)
         assert done.stdout == "orders is deleted\n"
         assert "goes: data-orders-0 with all that is in it" in done.stderr
         assert "no last backup is taken" in done.stderr
+        assert "counts for the next instance orders: MySQLUser reports, MySQLDatabase archive" in done.stderr
         with pytest.raises(NotFound):
             await there.spec()
 
