@@ -140,8 +140,8 @@ async def make(client: "Client", made: Object, how: change.How) -> None:
     for line in reached(instance):
         output.say(line)
     if made["spec"].get("restore"):
-        way = copyable(f"mysql users add {name} USER --grant ALL --on DATABASE", namespace)
-        output.note(f"databases that were restored belong to their old accounts: `{way}` adds one that may use them")
+        database = standing.status(instance).get("database") or name.replace("-", "_")
+        output.note(f"its first database is {database}, as it was restored; accounts of the old instance are in it, with their passwords")
 
 
 async def _require_free(client: "Client", name: str, namespace: str) -> None:

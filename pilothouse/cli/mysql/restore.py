@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pilothouse.cli import output
 from pilothouse.cli.mysql import change, completing, values
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
 COPIED = ("flavour", "version", "size", "storageClass", "resources", "parameters", "access")
-"""Of the instance that is restored. Its schedule of backups is not among them: two instances would go on in one archive."""
+"""Of an instance that is there. Its policy of backups is not among them: a copy is not backed up unless somebody asks for it."""
 
 
 @click.command()
@@ -23,12 +24,19 @@ COPIED = ("flavour", "version", "size", "storageClass", "resources", "parameters
 @click.option("--at", type=values.MOMENT, metavar="TIME", help="As it was then: 2026-11-30T12:00:00Z, or 10m for ten minutes ago.")
 @click.option("--backup", metavar="BACKUP", shell_complete=completing.backups, help="As this backup has it (default: the newest).")
 @click.option("--gtid", metavar="GTID", help="Up to this transaction, such as 0-1-4711.")
-@click.option("--replicas", type=values.REPLICAS, metavar="1|3-9", help="Members of the new instance (default: 1).")
+@click.option(
+    "--replicas",
+    type=values.REPLICAS,
+    metavar="1|3-9",
+    help="Members of the new instance (default: 1; as before when the old one is gone).",
+)
 @click.option("--size", callback=values.quantity("storage"), metavar="QUANTITY", help="Of its volumes (default: as before).")
 @change.operation(3600)
 @pass_session
 def restore(session: Session, /, instance: str, namespace: str, dry_run: bool, wait: bool, timeout: float, **options: Any) -> None:
     """Restore an instance, or one that was deleted, into a new one. The old one is not touched.
+
+    The new one has the old one's resources, parameters and clients, by the backup where the old one is gone; what differs is said.
 
     \b
     Examples:
@@ -58,7 +66,41 @@ async def _restore(session: Session, name: str, namespace: str, origin: Object, 
         source = await client.get_or_none(MYSQLS, name, namespace)
         await _require_backup(client, name, namespace, source, origin)
         refuse_outside(source, origin.get("time"))
-        await make(client, wanted(options["to"], namespace, source, origin, options), how)
+        base = copied(source) if source is not None else await _kept(client, name, namespace, origin)
+        made = wanted(options["to"], namespace, base, origin, options)
+        before = source["spec"] if source is not None else base
+        for line in differences(name, before, made["spec"]):
+            output.note(f"  {line}")
+        await make(client, made, how)
+
+
+async def _kept(client: "Client", name: str, namespace: str, origin: Object) -> Object:
+    """The spec that the backup keeps of an instance that has gone; raises ClickException where no backup is early enough."""
+    from pilothouse.cli.mysql.lookup import backups_of
+    from pilothouse.platform.databases.mysql.backups import carried
+    from pilothouse.platform.databases.mysql.backups.restore import choose
+
+    chosen = choose(origin, await backups_of(client, name, namespace))
+    if isinstance(chosen, str):
+        raise click.ClickException(f"{chosen}: `{copyable(f'mysql backup {name} --list', namespace)}` lists those that there are")
+    return carried.spec(chosen)
+
+
+def copied(source: Object) -> Object:
+    return {key: source["spec"][key] for key in COPIED if source["spec"].get(key) not in (None, "")}
+
+
+def differences(name: str, before: Object, made: Object) -> list[str]:
+    """What the new instance has not as the old one had it. before: the old one's spec, {} where nothing is known of it."""
+    if not before:
+        return [f"the backup does not say what {name} was like: resources, parameters and clients are the usual ones"]
+    found = []
+    if (was := before.get("replicas", 1)) != (now := made.get("replicas", 1)):
+        found.append(f"not as before: {now} replica{'' if now == 1 else 's'}, {name} had {was}; `ph mysql scale` changes that")
+    policy = before.get("backup") or {}
+    if (policy.get("schedule") or policy.get("archive")) and not made.get("backup"):
+        found.append(f"not as before: no schedule of backups and no archive, which {name} has: spec.backup of the new instance")
+    return found
 
 
 async def _require_backup(client: "Client", name: str, namespace: str, source: Object | None, origin: Object) -> None:
@@ -103,8 +145,7 @@ def refuse_outside(source: Object | None, at: str | None) -> None:
         raise click.ClickException(f"{name} is archived until {until}, and {at} is later: choose a time up to that")
 
 
-def wanted(name: str, namespace: str, source: Object | None, origin: Object, options: dict[str, Any]) -> Object:
-    """As the source where there still is one; else with the API's defaults."""
-    copied = {key: source["spec"][key] for key in COPIED if source is not None and source["spec"].get(key) not in (None, "")}
+def wanted(name: str, namespace: str, base: Object, origin: Object, options: dict[str, Any]) -> Object:
+    """base: the spec to begin with; what it has not has the API's defaults, and what was given counts more."""
     given = {key: options[key] for key in ("replicas", "size") if options[key]}
-    return {"metadata": {"name": name, "namespace": namespace}, "spec": {**copied, **given, "restore": origin}}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": {**base, **given, "restore": origin}}

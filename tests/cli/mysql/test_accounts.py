@@ -198,6 +198,12 @@ async def test_an_instance_that_is_gone_is_restored_from_its_backups(tmp_path: P
         await backup(there, "b1", of="gone")
         await there.mysql("create", "again", "--from", "gone", "--size", "2Gi")
         assert (await there.spec("again"))["restore"] == {"instance": "gone"}
+        kept = {"spec": {"parameters": {"max_connections": "70"}, "replicas": 3, "backup": {"schedule": "0 3 * * *"}}, "database": "gone"}
+        said = {"status": {"source": kept, "phase": "Succeeded", "finishedAt": "2026-11-30T12:00:00Z"}}
+        await there.client.patch(BACKUPS, "b1", said, namespace=TEAM, subresource="status")
+        await there.mysql("restore", "gone", "--to", "gone")
+        spec = await there.spec("gone")
+        assert (spec["parameters"], spec["replicas"], spec["backup"]["schedule"]) == ({"max_connections": "70"}, 3, "0 3 * * *")
         await there.mysql("create", "same", "--from", "b1")
         assert (await there.spec("same"))["restore"] == {"backup": "b1"}
         assert "neither a backup nor an instance x" in await there.refused("create", "new", "--from", "x")
