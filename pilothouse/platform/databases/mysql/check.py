@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 from pilothouse.model import meta
+from pilothouse.model.cron import utc
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, parse
 from pilothouse.platform.databases.mysql.objects import claims, sets
@@ -23,7 +24,14 @@ _EXAMPLES = {"cpu": "500m (half a core) or 2", "memory": "512Mi or 2Gi", "size":
 
 def faults(instance: Object, spec: MySQLSpec) -> list[str]:
     """Every fault that the object has by itself, given what its status remembers."""
-    found = [*_members(spec), *_amounts(spec), *_restore(spec), *_clients(spec), *_version(spec, instance.get("status") or {})]
+    found = [
+        *_members(spec),
+        *_amounts(spec),
+        *_restore(spec),
+        *_clients(spec),
+        *_schedule(spec),
+        *_version(spec, instance.get("status") or {}),
+    ]
     found += parameters.faults(spec.flavour, spec.parameters)
     return [fault for fault in found if fault]
 
@@ -68,6 +76,14 @@ def _restore(spec: MySQLSpec) -> Iterator[str]:
         yield "spec.restore needs exactly one of backup and instance"
     if restore.time and restore.gtid:
         yield "spec.restore has a time and a gtid: leave one out"
+
+
+def _schedule(spec: MySQLSpec) -> Iterator[str]:
+    try:
+        if spec.backup.schedule:
+            utc.parse(spec.backup.schedule)
+    except utc.ScheduleError as error:
+        yield f"spec.backup.schedule: {error}"
 
 
 def _clients(spec: MySQLSpec) -> Iterator[str]:

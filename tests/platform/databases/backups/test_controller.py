@@ -131,13 +131,6 @@ async def test_a_deleted_backup_is_removed_from_its_store_first(tmp_path: Path) 
         assert end == (0, {})
 
 
-async def test_a_schedule_takes_backups(tmp_path: Path) -> None:
-    async with backed_up(tmp_path) as (cluster, _):
-        await make_instance(cluster, backup={"schedule": "61 * * * *"})
-        events = await cluster.until(kinds.EVENTS, lambda items: [each for each in items if each["reason"] == "InvalidSchedule"])
-        assert "is not in the range 0-59" in events[0]["message"]
-
-
 async def test_a_new_instance_is_given_the_newest_backup(tmp_path: Path) -> None:
     async with backed_up(tmp_path) as (cluster, jobs):
         await make_instance(cluster)

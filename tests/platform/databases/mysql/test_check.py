@@ -35,6 +35,8 @@ def test_what_a_user_writes_without_thinking_is_fine() -> None:
         ({"size": "1M"}, "at least 300Mi"),
         ({"resources": {"memory": "64Mi"}}, "at least 128Mi"),
         ({"resources": {"cpu": "0"}}, "must be more than nothing"),
+        ({"backup": {"schedule": "61 * * * *"}}, "spec.backup.schedule: "),
+        ({"backup": {"schedule": "nightly"}}, "five fields"),
         ({"restore": {}}, "exactly one of backup and instance"),
         ({"restore": {"backup": "a", "time": "2026-01-01T00:00:00Z", "gtid": "0-1-1"}}, "leave one out"),
         ({"access": {"clients": [{"cidr": "10.1.0.0"}]}}, "write one such as 10.1.0.0/16"),

@@ -86,8 +86,6 @@ class BackupController:
         policy = BackupPolicy.model_validate(instance["spec"].get("backup") or {})
         backups, now = self.cache.backups_of(instance_key), self.now_s()
         todo = agenda(instance, kind, policy, backups, now)
-        if todo.problem:
-            self.recorder.say(instance, "Warning", "InvalidSchedule", todo.problem)
         if todo.due is not None:
             with contextlib.suppress(AlreadyExists):
                 await self.client.create(BACKUPS, todo.due)

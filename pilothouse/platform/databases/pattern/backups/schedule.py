@@ -17,21 +17,20 @@ from pilothouse.platform.databases.resource import BACKUPS
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    """due: the Backup to make now. again_s: when the next time comes. problem: a sentence on a schedule that is none."""
+    """due: the Backup to make now. again_s: when the next time comes."""
 
     due: Object | None = None
     again_s: float | None = None
-    problem: str = ""
 
 
 def agenda(instance: Object, kind: str, policy: BackupPolicy, backups: Sequence[Object], now_s: float) -> Agenda:
-    """backups: of the instance."""
+    """backups: of the instance. None is due by a schedule that cannot be read: the kind's own check of its instances says so."""
     if not policy.schedule:
         return Agenda()
     try:
         schedule = utc.parse(policy.schedule)
-    except utc.ScheduleError as error:
-        return Agenda(problem=f"spec.backup.schedule: {error}")
+    except utc.ScheduleError:
+        return Agenda()
     times = [meta.annotations(each).get(labels.SCHEDULED, "") for each in backups]
     since = meta.parse_rfc3339(max([*times, instance["metadata"]["creationTimestamp"]]))
     at, coming = schedule.latest(since, now_s), schedule.after(now_s)
