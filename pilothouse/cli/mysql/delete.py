@@ -21,17 +21,21 @@ POLL_S = 0.3
 @click.command()
 @values.INSTANCE
 @NAMESPACE
-@click.option("--off", is_flag=True, help="Take the protection away.")
+@click.option("--off", is_flag=True, help="Take the protection away; a deletion that waits for it is carried out.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, though a deletion waits.")
 @pass_session
-def protect(session: Session, instance: str, namespace: str, off: bool) -> None:
-    """Keep an instance from being deleted, by whatever means; new ones are protected.
+def protect(session: Session, instance: str, namespace: str, off: bool, yes: bool) -> None:
+    """Keep an instance from being deleted by itself; new ones are protected.
+
+    `kubectl delete` of a protected instance waits: it is carried out as soon as the protection goes.
+    Whoever deletes its namespace deletes it all the same, without a last backup, and the backups that lie there.
 
     \b
     Examples:
       ph mysql protect orders
       ph mysql protect orders --off
     """
-    run(_protect(session, instance, namespace, not off))
+    run(_protect(session, instance, namespace, not off, yes))
 
 
 @click.command()
@@ -53,14 +57,19 @@ def delete(
     run(_delete(session, instance, namespace, no_final_backup, yes, change.How.of(dry_run, wait, timeout)))
 
 
-async def _protect(session: Session, name: str, namespace: str, is_protected: bool) -> None:
+async def _protect(session: Session, name: str, namespace: str, is_protected: bool, yes: bool) -> None:
     from pilothouse.cli.mysql.lookup import find_instance
     from pilothouse.platform.databases.resource import MYSQLS
 
     async with connected(session) as client:
-        await find_instance(client, name, namespace)
+        instance = await find_instance(client, name, namespace)
+        if meta.is_deleting(instance) and not is_protected:
+            since = instance["metadata"]["deletionTimestamp"]
+            output.note(f"{name} was asked to be deleted at {since}, which waits for its protection to go")
+            asking.confirm(f"Delete {name} with all that is in it?", yes=yes)
         await client.patch(MYSQLS, name, {"spec": {"deletionProtection": is_protected}}, namespace=namespace)
-    click.echo(f"{name} {'is protected from being deleted' if is_protected else 'may be deleted'}")
+    free = "is being deleted" if meta.is_deleting(instance) else "may be deleted"
+    click.echo(f"{name} {'is protected from being deleted' if is_protected else free}")
 
 
 async def _delete(session: Session, name: str, namespace: str, no_final_backup: bool, yes: bool, how: change.How) -> None:
@@ -100,6 +109,7 @@ def announced(instance: Object, apps: list[str], objects: list[str]) -> list[str
     final = "a last backup is taken first" if instance["spec"].get("finalBackup", True) else "no last backup is taken"
     kept = f"the backups that there are stay, the newest of {last}" if last else "there is no backup yet"
     lines = [f"goes: {', '.join(names)} with all that is in {'it' if len(names) == 1 else 'them'}; the Secret {meta.name(instance)}"]
+    lines += ["goes: its MySQLUsers with their Secrets, and its MySQLDatabases"]
     lines += [f"stays: {kept}; {final}"] if has_data else ["it holds no data yet"]
     lines += [f"stays and counts for the next instance {meta.name(instance)}: {', '.join(objects)}"] if objects else []
     lines += [f"bound to it and left without a database: {', '.join(apps)}"] if apps else []

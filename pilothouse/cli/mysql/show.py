@@ -82,9 +82,17 @@ def _facts(instance: Object, apps: list[str]) -> Iterator[str]:
     last = f", the last one {said['lastBackup']}" if said.get("lastBackup") else ", none yet"
     until = f"; any second until {said['archivedUntil']}" if said.get("archivedUntil") else ""
     yield f"backups:  {schedule}{last}{until}"
-    yield f"deleted:  {'only after its protection is taken away' if spec.get('deletionProtection', True) else 'when it is asked for'}"
+    yield f"deleted:  {_deleted(instance)}"
     if move := said.get("move"):
         yield f"last move: {_move(move)}"
+
+
+def _deleted(instance: Object) -> str:
+    is_protected = instance["spec"].get("deletionProtection", True)
+    if meta.is_deleting(instance):
+        waits = ", and waits: it is carried out as soon as its protection is taken away" if is_protected else ""
+        return f"asked for at {instance['metadata']['deletionTimestamp']}{waits}"
+    return "only after its protection is taken away" if is_protected else "when it is asked for"
 
 
 def _move(move: Object) -> str:

@@ -226,6 +226,20 @@ async def test_a_protected_instance_is_not_deleted(tmp_path: Path) -> None:
             await there.spec()
 
 
+async def test_a_deletion_that_waits_for_the_protection_is_told_before_that_goes(tmp_path: Path) -> None:
+    async with played(tmp_path) as there:
+        await there.instance()
+        await there.client.patch(MYSQLS, "orders", {"metadata": {"finalizers": ["databases.pilothouse.dev/instance"]}}, namespace=TEAM)
+        await there.client.delete(MYSQLS, "orders", TEAM)
+        assert "waits: it is carried out as soon as its protection is taken away" in await there.mysql("show", "orders")
+        done = await there.ph("mysql", "protect", "orders", "--off", "-n", TEAM)
+        assert done.returncode == 1
+        assert "orders was asked to be deleted at" in done.stderr
+        assert "use --yes" in done.stderr
+        assert (await there.spec())["deletionProtection"] is True
+        assert await there.mysql("protect", "orders", "--off", "--yes") == "orders is being deleted\n"
+
+
 async def test_a_deletion_that_cannot_go_on_says_why(tmp_path: Path) -> None:
     async with played(tmp_path) as there:
         await there.instance(deletionProtection=False)

@@ -46,12 +46,16 @@ def deletion(instance: Object, spec: MySQLSpec, backup: Object | None) -> tuple[
         return "False", "Protected", f"{name} is protected and goes on: set spec.deletionProtection to false to have it deleted"
     if not awaits_backup(instance, spec, backup):
         return "True", "Removing", "its members, volumes and Secrets go"
-    last, without = names.final_backup(instance), f"`ph mysql delete {name} --no-final-backup` (spec.finalBackup: false) goes without one"
+    last = names.final_backup(instance)
     if _phase(backup) == "Failed":
         why = ((backup or {}).get("status") or {}).get("message") or "it does not say why"
-        way = f"delete backup {last} to try again, or {without}"
+        way = f"delete backup {last} to try again, or {_without(name)}"
         return "False", "FinalBackupFailed", f"the last backup failed: {why}; {way}"
-    return "True", "FinalBackup", f"waits for the last backup, {last}; {without}"
+    return "True", "FinalBackup", f"waits for the last backup, {last}; {_without(name)}"
+
+
+def _without(name: str) -> str:
+    return f"`ph mysql delete {name} --no-final-backup` (spec.finalBackup: false) goes without one"
 
 
 def final_backup(instance: Object, spec: MySQLSpec) -> Object:
