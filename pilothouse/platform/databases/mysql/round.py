@@ -199,6 +199,8 @@ class Round:
         if self.server is not None and not self.taken:
             wanted = sets.stateful_set(instance, self.spec, self.server, self._replicas())
             self._note(await cache.ensure(instance, wanted, change=sets.changed))
+        for each in claims.unneeded(self.actual.claims.values(), {*self._kept(), *self.actual.pods}):
+            await cache.remove(each)
         configs = list(cache.own(kinds.CONFIGMAPS, instance).values())
         for each in programs.unneeded(instance, configs, [*self.actual.pods.values(), *self._templates()]):
             await cache.remove(each)

@@ -1,10 +1,13 @@
 """The claims of members' volumes (pure).
 
 They are made before the StatefulSet would make them, so that they have the size that is wanted now, which its template cannot be
-given later. They stay when a member goes, for the one that comes in its place, and go with the instance alone.
+given later. They stay when a member goes, for the one that comes in its place, and go with the instance alone; but for one that never
+had a volume.
 """
 
-from pilothouse.model import kinds
+from collections.abc import Collection, Iterable
+
+from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import Quantity, canonical
 from pilothouse.platform.databases.mysql import labels, names
@@ -21,6 +24,16 @@ def claim(instance: Object, spec: MySQLSpec, member: str) -> Object:
         "metadata": labels.metadata(instance, names.claim(member)),
         "spec": wanted,
     }
+
+
+def unneeded(found: Iterable[Object], members: Collection[str]) -> list[Object]:
+    """Claims that no volume was ever bound to, of members that are neither wanted nor there. members: those that are."""
+    needed = {names.claim(each) for each in members}
+    return [each for each in found if meta.name(each) not in needed and _never_bound(each) and not meta.is_deleting(each)]
+
+
+def _never_bound(claim: Object) -> bool:
+    return not claim["spec"].get("volumeName") and (claim.get("status") or {}).get("phase") == "Pending"
 
 
 def requested(claim: Object) -> Quantity:

@@ -27,9 +27,14 @@ def kept(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Stand
 
 
 def wanted(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> set[str]:
-    """Those of the list that are to acknowledge: all of it, until as many as are needed are there and stay."""
+    """Those of the list that are to acknowledge: as many as are needed, if so many are there and stay.
+
+    Else all of it, but for those that are to leave, once another one is there.
+    """
     good = _good(standing, members)[: wish.acknowledging]
-    return set(good) if len(good) == wish.acknowledging else set(standing.acknowledging)
+    if len(good) == wish.acknowledging:
+        return set(good)
+    return {each.name for each in acknowledging(standing, members) if not good or not each.leaves}
 
 
 def _good(standing: Standing, members: Mapping[str, Member]) -> list[str]:

@@ -1,0 +1,16 @@
+"""Which claims of an instance's members are taken away while it is there."""
+
+from pilothouse.model import meta
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql.objects import claims
+
+
+def claim(member: str, *, volume: str = "") -> Object:
+    spec = {"volumeName": volume} if volume else {}
+    return {"metadata": {"name": f"data-{member}"}, "spec": spec, "status": {"phase": "Bound" if volume else "Pending"}}
+
+
+def test_a_claim_that_never_had_a_volume_goes_with_its_member() -> None:
+    found = [claim("orders-0", volume="v0"), claim("orders-1"), claim("orders-2", volume="v2"), claim("orders-3")]
+    assert [meta.name(each) for each in claims.unneeded(found, ["orders-0", "orders-3"])] == ["data-orders-1"]
+    assert claims.unneeded(found, ["orders-0", "orders-1", "orders-3"]) == []
