@@ -18,6 +18,8 @@ def why_lost(standing: Standing, members: Mapping[str, Member]) -> str:
     primary = members.get(standing.primary) or Member(standing.primary)
     if primary.is_heard:
         return _ended(primary)
+    if primary.has_stuck_agent:
+        return "has an agent that hangs, as it does when the volume hangs"
     receiving = [each for each in acknowledging(standing, members) if each.source == primary.name and each.receives]
     return "" if receiving else "is not heard of"
 

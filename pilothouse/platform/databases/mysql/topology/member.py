@@ -40,6 +40,12 @@ class Member:
         return self.state is not None and is_recent and not is_stale(self.state)
 
     @property
+    def has_stuck_agent(self) -> bool:
+        """Whether its agent answers and has not looked at the server for long, as when the volume of both hangs."""
+        is_recent = self.heard_ago_s is not None and self.heard_ago_s < SILENT_S
+        return is_recent and float(self._of("looked_ago_s", 0)) >= STUCK_S
+
+    @property
     def term(self) -> int:
         return int(self._of("term", 0))
 
