@@ -125,6 +125,8 @@ def _understood(place: Place, status: int, body: bytes) -> Object:
     if status >= 400 or not isinstance(found, dict):
         said = body[:200].decode(errors="replace")
         raise AgentError(f"the agent of {place.member} answers with {status}: {said}")
+    if any(not isinstance(found.get(key, 0), int) for key in ("sequence", "term")):
+        raise AgentError(f"the agent of {place.member} answers with a state whose sequence or term is no number")
     return found
 
 

@@ -60,3 +60,9 @@ def test_a_role_is_told_however_many_accounts_there_are() -> None:
 def test_a_document_that_fits_is_sent_as_it_is() -> None:
     document = {"role": "primary", "term": 3, "databases": [], "dropped": [], "accounts": [{"name": "user"}]}
     assert orders.fitting(document) == (orders.encoded(document), "")
+
+
+async def test_a_state_without_a_number_where_one_belongs_is_no_state(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="sequence or term is no number"):
+        async with asked(tmp_path, term="x"):
+            pass
