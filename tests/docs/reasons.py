@@ -19,7 +19,7 @@ _OTHERS = (
     "DefaultBinder DefaultPreemption DeleteOptions DeletionPolicy DirectoryOrCreate DiskPressure DisruptionAllowed "
     "DisruptionTarget DoNotSchedule DoesNotExist EndpointBarrier EndpointSlice ExecSync ExitCode ExposedPorts ExternalIP "
     "ExternalName FailIndex FailJob FailedTo FailureTarget FallbackToLogsOnError FileOrCreate FileSystemResizePending "
-    "GetCapacity GetContainerEvents HorizontalPodAutoscaler HostToContainer IfNotPresent IfPossible ImageFsInfo "
+    "GetCapacity GetContainerEvents HasRoom HorizontalPodAutoscaler HostToContainer IfNotPresent IfPossible ImageFsInfo "
     "ImageLocality ImageStatus InProgress InterPodAffinity InternalIP KubeSchedulerConfiguration KubeletConfiguration "
     "LastError LeastAllocated ListContainerStats ListContainers ListImages ListPodSandbox LoadBalancer "
     "LoadBalancerAddressConflict MemAvailable MemFree MemTotal MemoryMax MemoryPressure ModifyVolumeError ModifyingVolume "

@@ -118,7 +118,7 @@ def _roomy(instance: Object, picture: Picture) -> Said:
     """Does not count as unhealthy: a volume may stay as it is for long."""
     if picture.crowded:
         return "False", "NearlyFull", fullness.sentence(meta.name(instance), picture.crowded)
-    return "True", "Enough", ""
+    return "True", "EnoughRoom", ""
 
 
 def phase(instance: Object, picture: Picture) -> str:

@@ -48,10 +48,10 @@ def test_why_its_server_has_ended_is_said_of_a_primary_that_is_away() -> None:
 async def test_a_volume_that_fills_up_is_told_of_while_it_does(tmp_path: Path) -> None:
     async with operated(tmp_path) as (cluster, nodes):
         await cluster.create(MYSQLS, instance())
-        await cluster.until_one(MYSQLS, "orders", lambda obj: serves(obj) and says("HasRoom", "Enough")(obj))
+        await cluster.until_one(MYSQLS, "orders", lambda obj: serves(obj) and says("HasRoom", "EnoughRoom")(obj))
         nodes.agents["orders-0"].change(disk={"size": 1 << 30, "free": 1 << 26})
         found = await cluster.until_one(MYSQLS, "orders", says("HasRoom", "NearlyFull"))
         assert found["status"]["phase"] == "Online"
         assert "ph mysql resize orders --size" in (meta.condition(found, "HasRoom") or {})["message"]
         nodes.agents["orders-0"].change(disk={"size": 1 << 31, "free": 1 << 30})
-        await cluster.until_one(MYSQLS, "orders", says("HasRoom", "Enough"))
+        await cluster.until_one(MYSQLS, "orders", says("HasRoom", "EnoughRoom"))
