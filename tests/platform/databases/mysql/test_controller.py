@@ -241,9 +241,11 @@ async def test_members_that_are_too_many_go_and_leave_their_volumes(tmp_path: Pa
     async with operated(tmp_path) as (cluster, _):
         await cluster.create(MYSQLS, instance(replicas=3))
         await cluster.until_one(MYSQLS, "orders", lambda obj: online(obj) and obj["status"].get("durable"))
+        await cluster.patch(CLAIMS, "data-orders-2", {"spec": {"volumeName": "bound"}})
         await cluster.patch(MYSQLS, "orders", {"spec": {"replicas": 1}})
         await cluster.until(kinds.PODS, lambda pods: [meta.name(pod) for pod in pods] == ["orders-0"])
         await cluster.until_one(MYSQLS, "orders", online)
+        await cluster.until(CLAIMS, lambda found: "data-orders-1" not in map(meta.name, found), "no claim without a volume")
         assert await cluster.get(CLAIMS, "data-orders-2") is not None
 
 
