@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -69,8 +70,8 @@ class Jobs:
 
 
 @asynccontextmanager
-async def backed_up(folder: Path, told: Told | None = None) -> AsyncIterator[tuple[Cluster, Jobs]]:
-    """told: what archives say. Nothing may ask for what it has no right to."""
+async def backed_up(folder: Path, told: Told | None = None, *, later_s: float = 0.0) -> AsyncIterator[tuple[Cluster, Jobs]]:
+    """told: what archives say. later_s: by how much the clock of schedules is ahead. Nothing may ask for what it has no right to."""
 
     async def asked(pod: Object) -> Told | None:
         return told
@@ -79,7 +80,7 @@ async def backed_up(folder: Path, told: Told | None = None) -> AsyncIterator[tup
         client, saying = (client_of(server, platform_part(part)) for part in (rights.BACKUPS, rights.SETUP))
         recorder, informers, jobs = Recorder(saying, None, "pilothouse"), Informers(client), Jobs(cluster)
         parts = [
-            BackupController(client, informers, recorder, SOURCES, PROGRAM),
+            BackupController(client, informers, recorder, SOURCES, PROGRAM, now_s=lambda: time.time() + later_s),
             StoreController(client, informers, recorder, SOURCES, PROGRAM),
             InstanceBackupController(client, informers, recorder, PROGRAM, asked=asked),
         ]

@@ -208,6 +208,13 @@ async def test_scheduled_backups_are_kept_by_number(tmp_path: Path) -> None:
         await cluster.until(BACKUPS, lambda items: len(items) == 1)
 
 
+async def test_a_backup_is_made_when_the_schedule_says_so(tmp_path: Path) -> None:
+    async with backed_up(tmp_path, later_s=120) as (cluster, _):
+        await make_instance(cluster, backup={"schedule": "* * * * *"})
+        found = await cluster.until(BACKUPS, lambda items: items)
+        assert meta.annotations(found[0])[labels.SCHEDULED]
+
+
 def _has_ended(obj: Object) -> bool:
     return (obj.get("status") or {}).get("phase") == "Succeeded"
 
