@@ -135,6 +135,7 @@ def test_points_between_transactions_are_restored_exactly(jobs: Jobs, orders: Se
         assert gtid == told.get("GTID", gtid)
 
 
+@pytest.mark.slow
 def test_without_a_point_the_backup_is_restored_as_it_is(jobs: Jobs, orders: Server, agent: FakeAgent, place: Path) -> None:
     for method in ("physical", "logical"):
         assert jobs.run("backup", METHOD=method).code == 0
@@ -143,6 +144,7 @@ def test_without_a_point_the_backup_is_restored_as_it_is(jobs: Jobs, orders: Ser
         assert restored(jobs, agent, place / f"as-it-is-{method}")[0] == before
 
 
+@pytest.mark.slow
 def test_a_time_outside_of_the_logs_is_refused_with_the_range(jobs: Jobs, orders: Server) -> None:
     assert jobs.run("backup").code == 0
     with archiving(jobs, orders) as archive:
@@ -157,6 +159,7 @@ def test_a_time_outside_of_the_logs_is_refused_with_the_range(jobs: Jobs, orders
     assert jobs.run("restore", ARCHIVE=ARCHIVE, SEED="seed-1", GTID="first").told["reason"] == "NoSuchPoint"
 
 
+@pytest.mark.slow
 def test_an_archive_that_is_killed_goes_on_where_it_was(jobs: Jobs, orders: Server, agent: FakeAgent, place: Path) -> None:
     assert jobs.run("backup").code == 0
     with archiving(jobs, orders) as archive:
@@ -179,6 +182,7 @@ def test_a_transaction_is_in_the_store_within_a_second(jobs: Jobs, orders: Serve
     assert max(waits) < 1.0, waits
 
 
+@pytest.mark.slow
 def test_what_a_new_primary_lacks_is_left_out(jobs: Jobs, orders: Server, place: Path) -> None:
     """Its predecessor wrote it into its log and failed before a replica had it."""
     assert jobs.run("backup").code == 0

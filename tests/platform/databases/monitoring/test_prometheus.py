@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
 from pilothouse.platform.databases.mysql.monitoring.rules import text
 from tests.platform.databases.lab import Lab, Member, _free_port
+
+pytestmark = pytest.mark.slow
 
 EMPTY = {"kind": "empty", "id": "1"}
 NAMES = ["MySQLMemberDown", "MySQLReplicationStopped"]

@@ -14,6 +14,8 @@ from tests.engine.controllers.conftest import Cluster
 from tests.platform.databases.live import Nodes, gone, instance, nodes_of, operator, serves
 from tests.platform.databases.mortal import mortal_operators
 
+pytestmark = pytest.mark.slow
+
 DYING = pytest.mark.parametrize("before_next", [True, False], ids=["before the next write", "as soon as it has written"])
 
 

@@ -11,7 +11,7 @@ from tests.platform.databases.conductor import Conductor
 from tests.platform.databases.inside.agent.test_replication import eventually, ids
 from tests.platform.databases.lab import Lab, Member
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 class Writer(threading.Thread):

@@ -78,6 +78,7 @@ def test_a_replica_that_begins_to_acknowledge_frees_what_waited_before(lab: Lab)
     assert ids(primary) == [1, 2]
 
 
+@pytest.mark.slow
 def test_an_agent_that_is_killed_again_and_again_ends_where_it_should(lab: Lab) -> None:
     """The replica's data are copied anew, and it becomes primary, while its agent lives for moments alone."""
     primary, replica = lab.members
