@@ -143,7 +143,7 @@ class Observer:
         now = asyncio.get_running_loop().time()
         was_silent, heard.error = bool(heard.error), error
         if not was_silent:
-            log.debug("agent is silent", member=heard.place.member, error=error)
+            log.info("agent is silent", member=heard.place.member, error=error)
             self._changed(key)
             # Once more when the silence has lasted, since nothing else may happen meanwhile.
             asyncio.get_running_loop().call_at(max(now, heard.at + SILENT_S) + 0.01, self._changed, key)

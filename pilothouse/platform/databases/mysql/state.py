@@ -83,7 +83,12 @@ def _reasons(value: object) -> bool:
 
 
 def _objects(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, dict) and _reasons(each) for each in value.values())
+    """By kind and name, what became of it: texts, and whether it was carried out in part."""
+    return isinstance(value, dict) and all(isinstance(each, dict) and all(map(_outcome, each.values())) for each in value.values())
+
+
+def _outcome(value: object) -> bool:
+    return _text(value) or _flag(value)
 
 
 _SECONDS = _number(MOST_SECONDS)

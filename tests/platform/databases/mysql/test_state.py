@@ -31,7 +31,7 @@ WHOLE: Object = {
     "gtid": {"executed": "0-1-55", "received": "0-1-57", "state": "0-1-55"},
     "replication": {"source": "orders-1", "port": 3306, "io": True, "sql": True, "lag_s": None, "error": "", "errno": 0, "intact": True},
     "semi_sync": {"on": False, "acknowledging": 0, "waiting": 0, "acknowledges": True},
-    "objects": {"account/shop": {"version": "1", "error": ""}},
+    "objects": {"account/shop": {"version": "1", "error": "", "partial": False}},
     "disk": {"size": 1 << 30, "free": 1 << 29},
     "limits": {"memory_bytes": 1 << 29, "cpu_millis": 500},
     "pending_restart": ["sql_mode"],
