@@ -33,7 +33,7 @@ class Talk:
         self.pods = {name: pod(name) for name in agents}
 
     def state(self, name: str) -> Object:
-        return dict(self.reaching.member(KEY, name, self.pods[name], leaves=False).state or {})
+        return dict(self.reaching.member(KEY, name, self.pods[name]).state or {})
 
     async def until(self, name: str, sequence: int) -> None:
         async def heard() -> None:
