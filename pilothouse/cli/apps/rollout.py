@@ -27,6 +27,8 @@ WAITING = frozenset({"Building", "Releasing", "RollingOut", ""})
 LOOKED_AT = frozenset({"Building", "RollingOut"})
 """Reasons behind which there may be a cause that the App does not name."""
 POLL_S = 0.2
+CONFIRMED_S = 0.6
+"""How long an app is called invalid before that is believed."""
 LAST_LINES = 10
 WRITE_TRIES = 10
 
@@ -47,6 +49,7 @@ class Rollout:
         self.namespace = meta.namespace(wanted)
         self.expected: dict[str, str] = {}
         self.was_taken_back = False
+        self._invalid_since = 0.0
         self.route = gateway()
         self.outlook = Outlook(self.client, self.name, self.namespace)
         self._waiting = output.Waiting()
@@ -113,10 +116,10 @@ class Rollout:
             condition = meta.condition(app, "Ready") or {}
             is_decided = bool(condition) and (condition["status"] == "True" or condition["reason"] not in WAITING)
             if is_decided and self._is_current(app):
-                if condition["status"] != "True":
+                if condition["status"] != "True" and self._is_confirmed(condition):
                     await self._known_failure(app)
                     return app
-                if await self._is_answered(app):
+                if condition["status"] == "True" and await self._is_answered(app):
                     return app
             elif self._is_current(app) and condition.get("reason") in LOOKED_AT:
                 await self.outlook.refresh()
@@ -127,6 +130,13 @@ class Rollout:
             else:
                 self._waiting.show(self._waited_for(condition))
             await asyncio.sleep(POLL_S)
+
+    def _is_confirmed(self, condition: Object) -> bool:
+        """An app may be judged before the platform has heard of what was made just before it, such as a claim that it mounts."""
+        if condition["reason"] != "InvalidApp":
+            return True
+        self._invalid_since = self._invalid_since or time.monotonic()
+        return time.monotonic() - self._invalid_since >= CONFIRMED_S
 
     async def _known_failure(self, app: Object) -> None:
         """What belongs to a failure that the platform has found."""
