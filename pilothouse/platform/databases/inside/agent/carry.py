@@ -7,11 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pilothouse.platform.databases.inside.agent import configuration, files, gate, leftovers, relay, replication, tuning
+from pilothouse.platform.databases.inside.agent import configuration, dialects, files, gate, leftovers, tuning
 from pilothouse.platform.databases.inside.agent.backoff import Starts
 from pilothouse.platform.databases.inside.agent.discarding import Discarding
 from pilothouse.platform.databases.inside.agent.disk import Ballast
-from pilothouse.platform.databases.inside.agent.gtid import covers, sequence
+from pilothouse.platform.databases.inside.agent.gtid import covers
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.job import Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
@@ -24,9 +24,8 @@ from pilothouse.platform.databases.inside.agent.sessions import Sessions
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
 from pilothouse.platform.databases.inside.agent.tuning import Tuned
-from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted
+from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted, source_digest
 
-PROGRAM = "mariadbd"
 DRAINED, LOST = "yes", "lost"
 """What became of all that the server had received before it started, or before it began to follow another source."""
 ASKED_EACH_S = 0.3
@@ -44,6 +43,7 @@ class Carrier:
 
     def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, memory: Memory) -> None:
         self._settings = settings
+        self._dialect = dialects.of(settings.flavour)
         self._process = process
         self._sql = sql
         self._marks = marks
@@ -63,21 +63,21 @@ class Carrier:
             Do.STOP: self._stop,
         }
         self._statements: dict[Do, Callable[[Wanted, Seen, Answer], None]] = {
-            Do.ADOPT: lambda wanted, seen, answer: replication.adopt(self._sql, seen.copied_at),
+            Do.ADOPT: lambda wanted, seen, answer: self._dialect.replication.adopt(self._sql, seen.copied_at),
             Do.DRAIN: self._drain,
             Do.LEAVE_DRAIN: self._leave_drain,
-            Do.SKIP_IN_DRAIN: lambda wanted, seen, answer: replication.skip_in_drain(self._sql),
+            Do.SKIP_IN_DRAIN: lambda wanted, seen, answer: self._dialect.replication.skip_in_drain(self._sql),
             Do.GIVE_UP_DRAIN: lambda wanted, seen, answer: self._marks.set("drained", seen.pid, LOST),
-            Do.STOP_RECEIVING: lambda wanted, seen, answer: replication.stop_receiving(self._sql),
+            Do.STOP_RECEIVING: lambda wanted, seen, answer: self._dialect.replication.stop_receiving(self._sql),
             Do.FOLLOW: self._follow,
-            Do.ACKNOWLEDGE: lambda wanted, seen, answer: replication.acknowledge(self._sql, wanted.acknowledges),
+            Do.ACKNOWLEDGE: lambda wanted, seen, answer: self._dialect.replication.acknowledge(self._sql, wanted.acknowledges),
             Do.RECEIVE: self._receive,
             Do.DEMOTE: self._demote,
             Do.PROMOTE: self._promote,
-            Do.SEMI_SYNC: lambda wanted, seen, answer: replication.semi_sync(self._sql, wanted.semi_sync),
-            Do.OPEN: lambda wanted, seen, answer: self._sql.run("SET GLOBAL read_only = 0"),
-            Do.CLOSE: lambda wanted, seen, answer: self._sql.run("SET GLOBAL read_only = 1"),
-            Do.GATE: lambda wanted, seen, answer: gate.close(self._sql),
+            Do.SEMI_SYNC: lambda wanted, seen, answer: self._dialect.replication.semi_sync(self._sql, wanted.semi_sync),
+            Do.OPEN: lambda wanted, seen, answer: self._dialect.replication.open(self._sql),
+            Do.CLOSE: lambda wanted, seen, answer: self._dialect.replication.close(self._sql),
+            Do.GATE: lambda wanted, seen, answer: gate.close(self._dialect, self._sql),
             Do.LIFT_GATE: lambda wanted, seen, answer: gate.lift(self._sql),
             Do.END_IDLE: self._end_idle,
             Do.RELOAD_TLS: self._reload_tls,
@@ -119,7 +119,7 @@ class Carrier:
         _empty(settings.data / "tmp")
         self._ballast.drop(seen.disk)
         truncates = wanted.role == "replica" and wanted.source is not None and 0 < self._memory.led < wanted.term
-        text = configuration.text(settings, wanted.server, seen.disk.size, term=wanted.term, truncates=truncates)
+        text = configuration.text(self._dialect.options, settings, wanted.server, seen.disk.size, term=wanted.term, truncates=truncates)
         files.write(settings.configuration, text)
         if wanted.role == "primary":
             self._leads(wanted)
@@ -127,7 +127,7 @@ class Carrier:
         self._marks.prepare("mode", wanted.role)
         self._marks.prepare("tls", Tls.version_of(settings.tls))
         self._asked = time.monotonic()
-        self._process.start(PROGRAM)
+        self._process.start(self._dialect.program)
 
     def _leads(self, wanted: Wanted) -> None:
         self._memory.leads(wanted.term)
@@ -141,7 +141,7 @@ class Carrier:
         """A primary whose commits wait is killed: at a clean end they would count as committed, and nobody else has them."""
         if seen.answer is not None and seen.answer.semi_sync.primary and not seen.answer.read_only:
             try:
-                self._sql.run("SET GLOBAL read_only = 1")
+                self._dialect.replication.close(self._sql)
             except (Unreachable, Refused):
                 return self._kill(wanted, seen)
         self._process.signal(signal.SIGTERM)
@@ -154,17 +154,14 @@ class Carrier:
             time.sleep(0.01)
 
     def _drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
-        source = answer.replication
-        assert source is not None
-        note = source.relay_log, source.relay_position
         try:
-            replication.drain(self._sql, *relay.first_after(self._settings.mysql, *note, sequence(answer.executed)))
+            self._dialect.replication.drain(self._sql, self._settings.mysql, answer)
         except (Refused, OSError, ValueError) as error:
             self._marks.set("drained", seen.pid, LOST)
             raise Refused(0, str(error)) from error
 
     def _leave_drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
-        replication.leave_drain(self._sql)
+        self._dialect.replication.leave_drain(self._sql)
         self._marks.set("drained", seen.pid, DRAINED)
 
     def _follow(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
@@ -175,18 +172,18 @@ class Carrier:
             self._marks.set("drained", seen.pid, LOST if forgets else DRAINED)
         server_id = configuration.server_id(self._settings, wanted.term)
         self._memory.follows()
-        replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
-        self._marks.set("source", seen.pid, replication.source_digest(wanted))
+        self._dialect.replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
+        self._marks.set("source", seen.pid, source_digest(wanted))
 
     def _receive(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """When neither thread runs the server forgets what it has received and not applied."""
         source = answer.replication
         if source is not None and source.is_fenced and not source.sql and not covers(answer.executed, source.received):
             self._marks.set("drained", seen.pid, LOST)
-        replication.receive(self._sql)
+        self._dialect.replication.receive(self._sql)
 
     def _demote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
-        replication.demote(self._sql)
+        self._dialect.replication.demote(self._sql)
         self._leftovers = leftovers.end(self._settings, wanted)
         self._process.stop_by("TERM")
         self._marks.set("mode", seen.pid, "replica")
@@ -197,23 +194,23 @@ class Carrier:
         self._process.stop_by("KILL" if wanted.semi_sync else "TERM")
         self._marks.set("mode", seen.pid, "primary")
         self._marks.forget("source")
-        replication.promote(self._sql, answer, configuration.server_id(self._settings, wanted.term))
+        self._dialect.replication.promote(self._sql, answer, configuration.server_id(self._settings, wanted.term))
 
     def _end_idle(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
-        self.clients = Sessions(self._sql, leftovers.own_accounts(self._settings, wanted)).end_idle()
+        self.clients = Sessions(self._dialect, self._sql, leftovers.own_accounts(self._settings, wanted)).end_idle()
 
     def _reload_tls(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         version = Tls.version_of(self._settings.tls)
-        self._sql.run("FLUSH LOCAL SSL")
+        self._sql.run(self._dialect.reload_tls)
         self._marks.set("tls", seen.pid, version)
 
     def _tune(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """The file follows: it says afterwards what the server was told."""
-        text = configuration.text(self._settings, wanted.server, seen.disk.size, term=wanted.term, truncates=False)
+        text = configuration.text(self._dialect.options, self._settings, wanted.server, seen.disk.size, term=wanted.term, truncates=False)
         for name in configuration.removed(files.read(self._settings.configuration), text):
             with suppress(Refused):
                 self._sql.run(f"SET GLOBAL {name} = DEFAULT")
-        tuned = tuning.tune(self._sql, configuration.online(wanted.server, seen.disk.size))
+        tuned = tuning.tune(self._sql, self._dialect.variables, configuration.online(self._dialect.options, wanted.server, seen.disk.size))
         files.write(self._settings.configuration, text)
         self._ballast.keep(seen.disk)
         self.tuned = (seen.pid, (wanted.server, seen.disk.size), tuned)

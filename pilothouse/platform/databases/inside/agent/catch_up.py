@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pymysql
 
+from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
 from pilothouse.platform.databases.inside.agent.gtid import covers
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.seen import Replication
@@ -23,7 +24,8 @@ _AGAIN_S = 1.0
 class CatchUp:
     """Asks the source once for each connection to it, in a thread of its own."""
 
-    def __init__(self, tls: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, dialect: Dialect, tls: Path, changed: Callable[[], None]) -> None:
+        self._dialect = dialect
         self._tls = tls
         self._changed = changed
         self._job: Job | None = None
@@ -60,7 +62,7 @@ class CatchUp:
                 read_timeout=_TIMEOUT_S,
             )
             with connection, connection.cursor() as cursor:
-                cursor.execute("SELECT @@global.gtid_binlog_pos")
+                cursor.execute(self._dialect.position)
                 row = cursor.fetchone()
         except (pymysql.Error, OSError) as error:
             raise Failed(f"the source could not be asked: {error}") from error

@@ -6,83 +6,32 @@ starts read-only and follows nobody until the agent has told it to.
 
 from collections.abc import Mapping
 
+from pilothouse.platform.databases.inside.agent.dialects.seam import Options
 from pilothouse.platform.databases.inside.agent.settings import Settings
-from pilothouse.platform.databases.inside.agent.sizing import sizes
 from pilothouse.platform.databases.inside.agent.wanted import Server
 
-_DEFAULTS = {
-    "character-set-server": "utf8mb4",
-    "collation-server": "utf8mb4_unicode_ci",
-    "performance-schema": "OFF",
-    "innodb-buffer-pool-load-at-startup": "OFF",
-    "innodb-buffer-pool-dump-at-shutdown": "OFF",
-    "key-buffer-size": "1M",
-    "aria-pagecache-buffer-size": "8M",
-    "thread-cache-size": "32",
-    "slow-query-log": "ON",
-    "long-query-time": "1",
-    "binlog-expire-logs-seconds": "604800",
-    "max-binlog-size": "128M",
-    "max-allowed-packet": "64M",
-    "sync-relay-log": "1",  # an acknowledged transaction is on two disks
-}
 _LOOSE = "loose-"
 """Before the name of an option: a server that does not know it starts nevertheless."""
-_FIXED = {
-    "default-storage-engine": "InnoDB",
-    "skip-name-resolve": "ON",
-    "skip-external-locking": "ON",
-    "local-infile": "OFF",
-    "skip-symbolic-links": "ON",
-    "feedback": "OFF",
-    # durable
-    "innodb-flush-log-at-trx-commit": "1",
-    "sync-binlog": "1",
-    "innodb-doublewrite": "ON",
-    # replication
-    "log-bin": "binlog",
-    "log-bin-index": "binlog.index",
-    "relay-log": "relay",
-    "relay-log-index": "relay.index",
-    "relay-log-recovery": "OFF",  # what was acknowledged may lie there alone
-    "binlog-format": "ROW",
-    "log-slave-updates": "ON",
-    "gtid-strict-mode": "ON",
-    "gtid-domain-id": "0",
-    "read-only": "ON",
-    "skip-slave-start": "ON",
-    "slave-net-timeout": "3",
-    "slave-parallel-threads": "0",  # the agent raises it: 10.11 crashes with more while it applies a relay log by file
-    "slave-parallel-mode": "optimistic",
-    "rpl-semi-sync-master-enabled": "OFF",
-    "rpl-semi-sync-slave-enabled": "OFF",
-    "rpl-semi-sync-slave-kill-conn-timeout": "1",  # so long it takes to cease to receive from a primary that hangs
-    "rpl-semi-sync-master-wait-point": "AFTER_SYNC",
-    "rpl-semi-sync-master-timeout": "18446744073709551615",
-    # who may connect
-    "require-secure-transport": "ON",
-    "tls-version": "TLSv1.2,TLSv1.3",
-}
 
 
-def text(settings: Settings, server: Server, volume_bytes: int, *, term: int, truncates: bool) -> str:
+def text(options: Options, settings: Settings, server: Server, volume_bytes: int, *, term: int, truncates: bool) -> str:
     """Of my.cnf.
 
     truncates: recovery takes back what no replica has acknowledged. It may only where another member has become primary since.
     """
     values = {
-        **{name if name in _DEFAULTS else f"{_LOOSE}{name}": value for name, value in _open(server, volume_bytes).items()},
-        **_FIXED,
+        **{name if name in options.defaults else f"{_LOOSE}{name}": value for name, value in _open(options, server, volume_bytes).items()},
+        **options.fixed,
         **_places(settings),
         "server-id": str(server_id(settings, term)),
-        "init-rpl-role": "SLAVE" if truncates else "MASTER",
+        **options.recovery(truncates),
     }
-    return _file(values)
+    return _file(options.group, values)
 
 
-def online(server: Server, volume_bytes: int) -> dict[str, str]:
+def online(options: Options, server: Server, volume_bytes: int) -> dict[str, str]:
     """Settings that a running server may take, by the names of its variables: defaults, what its memory asks for, and parameters."""
-    return {name.replace("-", "_"): value for name, value in _open(server, volume_bytes).items()}
+    return {name.replace("-", "_"): value for name, value in _open(options, server, volume_bytes).items()}
 
 
 def removed(old: str, new: str) -> list[str]:
@@ -91,19 +40,11 @@ def removed(old: str, new: str) -> list[str]:
     return [name.removeprefix(_LOOSE).replace("-", "_") for name in gone if f"\n{name} = " not in new]
 
 
-def _open(server: Server, volume_bytes: int) -> dict[str, str]:
+def _open(options: Options, server: Server, volume_bytes: int) -> dict[str, str]:
     """By option: all that is not fixed."""
-    of_memory = sizes(server.memory_bytes, volume_bytes)
-    values = {
-        **_DEFAULTS,
-        "innodb-buffer-pool-size": str(of_memory.buffer_pool),
-        "innodb-log-file-size": str(of_memory.redo_log),
-        "max-connections": str(of_memory.connections),
-        "table-open-cache": str(of_memory.table_cache),
-        "table-definition-cache": str(of_memory.table_cache),
-        **{_option(name): value for name, value in server.parameters.items()},
-    }
-    return {name: value for name, value in values.items() if name not in _FIXED}
+    parameters = {_option(name): value for name, value in server.parameters.items()}
+    values = {**options.defaults, **options.sized(server.memory_bytes, volume_bytes), **parameters}
+    return {name: value for name, value in values.items() if name not in options.fixed}
 
 
 def server_id(settings: Settings, term: int) -> int:
@@ -119,7 +60,7 @@ def _places(settings: Settings) -> dict[str, str]:
     return {
         "datadir": str(settings.mysql),
         "socket": str(settings.socket),
-        "pid-file": str(settings.run / "mariadbd.pid"),
+        "pid-file": str(settings.run / "mysqld.pid"),
         "log-error": str(settings.error_log),
         "slow-query-log-file": str(settings.slow_log),
         "tmpdir": str(settings.data / "tmp"),
@@ -133,9 +74,9 @@ def _places(settings: Settings) -> dict[str, str]:
     }
 
 
-def _file(values: Mapping[str, str]) -> str:
+def _file(group: str, values: Mapping[str, str]) -> str:
     lines = [f"{name} = {_quoted(value)}" for name, value in values.items()]
-    return "\n".join(["[mariadbd]", *lines, "", "[client]", f"socket = {values['socket']}", ""])
+    return "\n".join([f"[{group}]", *lines, "", "[client]", f"socket = {values['socket']}", ""])
 
 
 def _quoted(value: str) -> str:

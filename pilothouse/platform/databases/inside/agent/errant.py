@@ -2,9 +2,11 @@
 
 import subprocess
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pilothouse.platform.databases.inside.agent import dialects
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 ENOUGH_BYTES = 8 << 20
@@ -22,7 +24,7 @@ def keep(settings: Settings, name: str) -> None:
         folder = settings.memory / "errant"
         folder.mkdir(exist_ok=True, mode=0o750)
         if logs:
-            _write(newest(logs), folder / f"{name}.sql")
+            _write(dialects.of(settings.flavour).copies.log_as_text(newest(logs)), folder / f"{name}.sql")
         for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-MOST_FILES]:
             old.unlink()
 
@@ -37,8 +39,7 @@ def newest(logs: list[Path]) -> list[Path]:
     return taken
 
 
-def _write(logs: list[Path], target: Path) -> None:
-    command = ["mariadb-binlog", "--no-defaults", "--base64-output=decode-rows", "--verbose", *map(str, logs)]
+def _write(command: Sequence[str], target: Path) -> None:
     with target.open("wb") as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         end = threading.Timer(WITHIN_S, process.kill)

@@ -2,6 +2,7 @@
 
 import time
 
+from pilothouse.platform.databases.inside.agent import dialects
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.sessions import Sessions
 from pilothouse.platform.databases.inside.agent.settings import Settings
@@ -23,7 +24,7 @@ def own_accounts(settings: Settings, wanted: Wanted) -> tuple[str, ...]:
 
 def _work(settings: Settings, wanted: Wanted) -> None:
     sql = Sql(settings.socket, settings.user)
-    sessions = Sessions(sql, own_accounts(settings, wanted))
+    sessions = Sessions(dialects.of(settings.flavour), sql, own_accounts(settings, wanted))
     end = time.monotonic() + PATIENCE_S
     try:
         while time.monotonic() < end and sessions.end_idle():

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from pilothouse.platform.databases.inside.agent import disk, errors, replication
+from pilothouse.platform.databases.inside.agent import dialects, disk, errors
 from pilothouse.platform.databases.inside.agent.carry import ASKED_EACH_S, Carrier
 from pilothouse.platform.databases.inside.agent.hold import Hold
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
@@ -26,7 +26,7 @@ from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
 from pilothouse.platform.databases.inside.agent.state import Board, Report, document
 from pilothouse.platform.databases.inside.agent.upkeep import Upkeep
-from pilothouse.platform.databases.inside.agent.wanted import Wanted
+from pilothouse.platform.databases.inside.agent.wanted import Wanted, source_digest
 
 STEADY_S = 0.5
 """Between looks while all is as wanted."""
@@ -54,6 +54,7 @@ class Loop:
     def __init__(self, settings: Settings, program: Program) -> None:
         self._settings = settings
         self._program = program
+        self._dialect = dialects.of(settings.flavour)
         self._wake = threading.Event()
         self._order = threading.Lock()
         self._wanted: Wanted | None = None
@@ -67,7 +68,7 @@ class Loop:
         self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory)
         self._observer = Observer(settings, self._process, self._sql, self._marks, self._wake.set)
         self._keeper = Keeper(settings, self._wake.set)
-        self._report = ReceivedReport(settings.tls, self._wake.set)
+        self._report = ReceivedReport(self._dialect, settings.tls, self._wake.set)
         self._upkeep = Upkeep(settings, self._wake.set)
         self._hold = Hold(settings.run)
         self._is_settled = False
@@ -151,7 +152,7 @@ class Loop:
         pid, tuned_for, _ = self._carrier.tuned
         known = Known(
             source=self._marks.get("source", seen.pid),
-            wanted_source=replication.source_digest(wanted),
+            wanted_source=source_digest(wanted),
             reseeded=self._memory.reseeded,
             has_tls=self._marks.get("tls", seen.pid) == Tls.version_of(self._settings.tls),
             is_tuned=pid == seen.pid and tuned_for == (wanted.server, seen.disk.size),
@@ -205,11 +206,12 @@ class Loop:
     def _trouble(self, seen: Seen) -> str:
         if seen.stranger:
             return f"another server, the process {seen.stranger}, answers in place of this member's"
-        said = errors.sentence(seen.ended.code, self._settings.error_log) if seen.ended else ""
-        return f"{said}; {disk.full(self._settings.instance)}" if said and errors.is_out_of_room(self._settings.error_log) else said
+        log = self._dialect.error_log, self._settings.error_log
+        said = errors.sentence(seen.ended.code, *log) if seen.ended else ""
+        return f"{said}; {disk.full(self._settings.instance)}" if said and errors.is_out_of_room(*log) else said
 
     def _tell(self, wanted: Wanted | None, seen: Seen, step: Step, error: str) -> None:
-        job, log = self._job, self._settings.error_log
+        job, log = self._job, (self._dialect.error_log, self._settings.error_log)
         pid, tuned_for, tuned = self._carrier.tuned
         report = Report(
             term=wanted.term if wanted else self._memory.term,
@@ -227,7 +229,7 @@ class Loop:
             disk=seen.disk,
             unanswered_s=self._observer.unanswered_s,
             read_only_since=self._observer.read_only_since,
-            untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(log),
+            untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(*log),
             reseeded=self._reseeded,
         )
         self.board.publish(document(self._settings, report, self._program.digest))

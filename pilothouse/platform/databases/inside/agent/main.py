@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pilothouse.platform.databases.inside.agent import dialects
 from pilothouse.platform.databases.inside.agent.https.api import Api
 from pilothouse.platform.databases.inside.agent.https.handler import bound
 from pilothouse.platform.databases.inside.agent.https.server import Server
@@ -14,13 +15,11 @@ from pilothouse.platform.databases.inside.agent.loop import Loop
 from pilothouse.platform.databases.inside.agent.program import Program
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
-FLAVOURS = ("mariadb",)
-
 
 def run(environ: Mapping[str, str], arguments: Sequence[str]) -> int:
     settings = Settings.of(environ)
-    if settings.flavour not in FLAVOURS:
-        sys.stderr.write(f"the agent cannot run servers of the flavour {settings.flavour}, only {', '.join(FLAVOURS)}\n")
+    if settings.flavour not in dialects.DIALECTS:
+        sys.stderr.write(f"the agent cannot run servers of the flavour {settings.flavour}, only {', '.join(dialects.DIALECTS)}\n")
         return 2
     program = Program(Path(sys.path[0]))
     loop = Loop(settings, program)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from pilothouse.platform.databases.inside.agent import disk, look
+from pilothouse.platform.databases.inside.agent import dialects, disk
 from pilothouse.platform.databases.inside.agent.carry import DRAINED
 from pilothouse.platform.databases.inside.agent.catch_up import CatchUp
 from pilothouse.platform.databases.inside.agent.marks import Marks
@@ -26,7 +26,8 @@ class Observer:
         self._process = process
         self._sql = sql
         self._marks = marks
-        self._catch_up = CatchUp(settings.tls, changed)
+        self._dialect = dialects.of(settings.flavour)
+        self._catch_up = CatchUp(self._dialect, settings.tls, changed)
         self._unanswered_since: float | None = None
         self._is_full = False
         self.fenced_at = 0
@@ -69,7 +70,7 @@ class Observer:
 
     def _ask(self) -> Answer | None:
         try:
-            return look.look(self._sql)
+            return self._dialect.look(self._sql)
         except (Unreachable, Refused):
             return None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pilothouse.platform.databases.inside.agent.disk import sentence
-from pilothouse.platform.databases.inside.agent.gtid import covers, sequence
+from pilothouse.platform.databases.inside.agent.gtid import covers, later
 from pilothouse.platform.databases.inside.agent.seen import Answer, Replication, Seen
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
@@ -189,7 +189,7 @@ def _promotion(wanted: Wanted, seen: Seen, answer: Answer) -> Step | None:
     source = answer.replication
     if source is not None and not source.is_fenced:
         return Step(Do.STOP_RECEIVING, "ceasing to receive")
-    target = max((wanted.promote_after, source.received if source else ""), key=sequence)
+    target = later(wanted.promote_after, source.received if source else "")
     if not covers(answer.executed, target):
         return _behind(target, answer, source)
     return Step(Do.PROMOTE, "becoming the primary") if source is not None or seen.mode != "primary" else None

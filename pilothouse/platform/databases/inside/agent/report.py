@@ -14,6 +14,7 @@ from typing import Any
 
 import pymysql
 
+from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.seen import Answer, Replication
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
@@ -24,15 +25,13 @@ _TIMEOUT_S = 3
 _COM_BINLOG_DUMP = 0x12
 _OWN = 1 << 31
 """Added to the server's number: under its own the primary would take the agent for a new connection of the replica, and end the other."""
-_ASK = (
-    "SET @rpl_semi_sync_slave = 1, @master_binlog_checksum = 'CRC32', @mariadb_slave_capability = 4, @master_heartbeat_period = 500000000"
-)
 
 
 class Report:
     """For the loop's thread; the work is done in another. changed: called when it is over."""
 
-    def __init__(self, tls: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, dialect: Dialect, tls: Path, changed: Callable[[], None]) -> None:
+        self._dialect = dialect
         self._tls = tls
         self._changed = changed
         self._place: tuple[str, str, int] = ("", "", 0)
@@ -54,13 +53,13 @@ class Report:
 
     def _work(self, wanted: Wanted, answer: Answer, replication: Replication, place: tuple[str, str, int]) -> None:
         try:
-            tell(wanted, self._tls, answer.server_id, replication.log_file, replication.log_position)
+            tell(self._dialect, wanted, self._tls, answer.server_id, replication.log_file, replication.log_position)
         except (pymysql.Error, OSError) as error:
             raise Failed(str(error)) from error
         self._told = place
 
 
-def tell(wanted: Wanted, tls: Path, server_id: int, file: str, position: int) -> None:
+def tell(dialect: Dialect, wanted: Wanted, tls: Path, server_id: int, file: str, position: int) -> None:
     """file, position: in the primary's log, up to where the replica has it. Raises pymysql.Error, OSError."""
     assert wanted.source is not None
     assert wanted.replication is not None
@@ -75,7 +74,7 @@ def tell(wanted: Wanted, tls: Path, server_id: int, file: str, position: int) ->
     )
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_ASK)
+            cursor.execute(dialect.report)
         connection._execute_command(_COM_BINLOG_DUMP, struct.pack("<IHI", position, 0, server_id | _OWN) + file.encode())
         connection._read_packet()  # the primary has taken note before it sends anything
     finally:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
+from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql
 
 _THREAD = re.compile(r"thread id (\d+)")
@@ -16,21 +17,13 @@ _CLIENTS = (
     "SELECT id, command, state FROM information_schema.PROCESSLIST WHERE user NOT IN ('system user', 'event_scheduler') "
     "AND command NOT IN ('Binlog Dump', 'Daemon') AND id <> CONNECTION_ID() AND FIND_IN_SET(user, %s) = 0"
 )
-_END = (
-    "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; "
-    "FOR s IN (SELECT id FROM information_schema.PROCESSLIST WHERE FIND_IN_SET(id, %s) AND command = 'Sleep' "
-    "AND time_ms > GREATEST(20, TIMESTAMPDIFF(MICROSECOND, @looked, SYSDATE(6)) / 1000 + 1)) DO "
-    "IF EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE id = s.id AND command = 'Sleep' "
-    "AND time_ms > GREATEST(20, TIMESTAMPDIFF(MICROSECOND, @looked, SYSDATE(6)) / 1000 + 1)) THEN KILL s.id; END IF; "
-    "END FOR; END"
-)
-"""Each is looked at once more right before it is ended. 1094: it is gone already."""
 
 
 class Sessions:
     """own: accounts whose sessions are left alone."""
 
-    def __init__(self, sql: Sql, own: Iterable[str]) -> None:
+    def __init__(self, dialect: Dialect, sql: Sql, own: Iterable[str]) -> None:
+        self._dialect = dialect
         self._sql = sql
         self._own = ",".join(own)
 
@@ -41,7 +34,7 @@ class Sessions:
         sleeping = {int(row["id"]) for row in rows if row["command"] == "Sleep"}
         idle = sleeping - in_transaction(str(self._sql.row("SHOW ENGINE INNODB STATUS").get("Status", ""))) if sleeping else set()
         if idle:
-            self._sql.rows(_END, (",".join(str(each) for each in idle),))
+            self._dialect.end_idle(self._sql, idle)
         return len(rows)
 
     def end_all(self) -> None:

@@ -32,10 +32,10 @@ def canonical(value: str) -> str:
     return ",".join(_WORDS.get(each, each) for each in words)
 
 
-def tune(sql: Sql, wanted: Mapping[str, str]) -> Tuned:
-    """wanted: values by name, with underscores. Sets what differs. Raises Unreachable."""
+def tune(sql: Sql, variables: str, wanted: Mapping[str, str]) -> Tuned:
+    """variables: see `Dialect`. wanted: values by name, with underscores. Sets what differs. Raises Unreachable."""
     pending, rejected = [], {}
-    found = _found(sql, wanted)
+    found = {str(row["name"]): row for row in sql.rows(variables, (",".join(wanted),))}
     for name, value in wanted.items():
         row = found.get(name)
         if row is None:
@@ -51,18 +51,9 @@ def tune(sql: Sql, wanted: Mapping[str, str]) -> Tuned:
     return Tuned(tuple(pending), rejected)
 
 
-def _found(sql: Sql, wanted: Mapping[str, str]) -> dict[str, Row]:
-    rows = sql.rows(
-        "SELECT LOWER(VARIABLE_NAME) AS name, GLOBAL_VALUE AS value, VARIABLE_TYPE AS kind "
-        "FROM information_schema.SYSTEM_VARIABLES WHERE FIND_IN_SET(LOWER(VARIABLE_NAME), %s)",
-        (",".join(wanted),),
-    )
-    return {str(row["name"]): row for row in rows}
-
-
 def _set(sql: Sql, row: Row, name: str, value: str) -> None:
     """Numbers as such: the server takes none in quotes."""
-    numeric = "INT" in str(row["kind"]) or row["kind"] == "DOUBLE"
+    numeric = bool(row["is_numeric"])
     text = canonical(value) if numeric else value
     if numeric and not re.fullmatch(r"-?\d+(\.\d+)?", text):
         raise Refused(1232, f"{value!r} is no number")

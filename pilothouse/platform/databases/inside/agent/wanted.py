@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pilothouse.platform.databases.inside.agent.fields import Fields, Malformed
-from pilothouse.platform.databases.inside.agent.gtid import sequence
+from pilothouse.platform.databases.inside.agent.gtid import check
 
 ROLES = ("primary", "replica", "stopped")
 SEEDS = ("empty", "clone", "pushed")
@@ -118,6 +118,14 @@ def digest(text: bytes) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def source_digest(wanted: Wanted) -> str:
+    """Of the source and the account with which it is read; "" where there is none."""
+    if wanted.source is None or wanted.replication is None:
+        return ""
+    parts = (wanted.source.host, str(wanted.source.port), wanted.replication.user, wanted.replication.password)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
 def parse(text: bytes) -> Wanted:
     """Raises Malformed, which names the field."""
     fields = Fields.parse(text)
@@ -156,9 +164,9 @@ def _one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
 
 def _position(text: str) -> str:
     try:
-        sequence(text)
+        check(text)
     except ValueError as error:
-        raise Malformed(f"promote_after is {text!r}, which is no position such as 0-17-55") from error
+        raise Malformed(f"promote_after is {text!r}, which is no position such as 0-17-55, or SERVER:1-55") from error
     return text
 
 

@@ -9,13 +9,15 @@ import pytest
 
 from pilothouse.platform.databases.inside.agent import configuration, disk, errors, files, logs, upkeep, wanted
 from pilothouse.platform.databases.inside.agent.backoff import FLOOR_S, MOST_S, Starts
+from pilothouse.platform.databases.inside.agent.dialects.mariadb import DIALECT as MARIADB
+from pilothouse.platform.databases.inside.agent.dialects.mariadb import accounts
 from pilothouse.platform.databases.inside.agent.disk import MIB, Ballast, Disk
 from pilothouse.platform.databases.inside.agent.fields import Malformed
 from pilothouse.platform.databases.inside.agent.gtid import covers, sequence
 from pilothouse.platform.databases.inside.agent.hold import ALONE_S, Hold
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory, Outdated
-from pilothouse.platform.databases.inside.agent.objects import account, names
+from pilothouse.platform.databases.inside.agent.objects import names, rights
 from pilothouse.platform.databases.inside.agent.sessions import in_transaction
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sizing import sizes
@@ -81,7 +83,7 @@ class TestWanted:
 class TestConfiguration:
     def test_no_parameter_undoes_a_promise(self, tmp_path: Path) -> None:
         server = Server("10.11", 1 << 29, 500, {"sync_binlog": "0", "SQL-LOG-BIN": "x", "log_bin": "no", "max_connections": "7"})
-        text = configuration.text(settings(tmp_path), server, VOLUME, term=3, truncates=False)
+        text = configuration.text(MARIADB.options, settings(tmp_path), server, VOLUME, term=3, truncates=False)
         assert text.count("sync-binlog = ") == 1
         assert "\nsync-binlog = 1\n" in text
         assert "\nlog-bin = binlog\n" in text
@@ -89,19 +91,21 @@ class TestConfiguration:
 
     def test_a_value_cannot_become_a_line_of_its_own(self, tmp_path: Path) -> None:
         server = Server("10.11", 1 << 29, 500, {"sql_mode": 'ANSI"\nskip-grant-tables = 1\n#'})
-        lines = configuration.text(settings(tmp_path), server, VOLUME, term=3, truncates=False).splitlines()
+        lines = configuration.text(MARIADB.options, settings(tmp_path), server, VOLUME, term=3, truncates=False).splitlines()
         assert not any(line.startswith("skip-grant") for line in lines)
 
     def test_servers_have_other_numbers_at_each_term(self, tmp_path: Path) -> None:
         own = settings(tmp_path)
         assert configuration.server_id(own, 3) == 3 * 16 + 3
-        text = configuration.text(own, Server("10.11", 1 << 29, 500, {}), VOLUME, term=3, truncates=True)
+        text = configuration.text(MARIADB.options, own, Server("10.11", 1 << 29, 500, {}), VOLUME, term=3, truncates=True)
         assert "\nserver-id = 51\n" in text
         assert "\ninit-rpl-role = SLAVE\n" in text
 
     def test_what_is_no_longer_set_is_known(self, tmp_path: Path) -> None:
         def text(**parameters: str) -> str:
-            return configuration.text(settings(tmp_path), Server("10.11", 1 << 29, 500, parameters), VOLUME, term=1, truncates=False)
+            return configuration.text(
+                MARIADB.options, settings(tmp_path), Server("10.11", 1 << 29, 500, parameters), VOLUME, term=1, truncates=False
+            )
 
         assert configuration.removed(text(sql_mode="ANSI", long_query_time="5"), text()) == ["sql_mode"]
 
@@ -156,7 +160,7 @@ class TestAccounts:
     ACCOUNT = Account("shop", "new", "old", (Grant(("ALL",), "my_db"), Grant(("SELECT", "insert"), "other.t")), 5, "ssl", "1")
 
     def test_passwords_are_told_as_hashes_alone(self) -> None:
-        statement = account.login_statement(self.ACCOUNT, "ALTER")
+        statement = accounts.login_statement(self.ACCOUNT, "ALTER")
         assert "new" not in statement
         assert statement.count("USING '*") == 2
         assert names.hashed("password") == "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
@@ -167,14 +171,14 @@ class TestAccounts:
         assert names.scope("*") == "*.*"
 
     def test_rights_are_exact(self) -> None:
-        found = account.found_rights(
+        found = rights.found(
             [
                 "GRANT USAGE ON *.* TO `shop`@`%` IDENTIFIED BY PASSWORD '*X' REQUIRE SSL",
                 r"GRANT SELECT, DELETE ON `my\_db`.* TO `shop`@`%` WITH GRANT OPTION",
                 "GRANT SELECT ON `gone`.* TO `shop`@`%`",
             ]
         )
-        assert account.rights_statements("shop", account.wanted_rights(self.ACCOUNT), found) == [
+        assert rights.statements("shop", rights.wanted(self.ACCOUNT), found) == [
             r"REVOKE DELETE, GRANT OPTION, SELECT ON `my\_db`.* FROM 'shop'@'%'",
             "REVOKE SELECT ON `gone`.* FROM 'shop'@'%'",
             r"GRANT ALL PRIVILEGES ON `my\_db`.* TO 'shop'@'%'",
@@ -183,8 +187,8 @@ class TestAccounts:
 
     def test_an_account_with_another_way_in_is_made_anew(self) -> None:
         way = {"plugin": "mysql_native_password", "authentication_string": names.hashed("new")}
-        assert account.found_login(json.dumps(way | {"ssl_type": 1})) == account.Login((names.hashed("new"),), 1, 0)
-        assert account.found_login(json.dumps(way | {"auth_or": [{}, {"plugin": "unix_socket"}]})) is None
+        assert accounts.found_login(json.dumps(way | {"ssl_type": 1})) == accounts.Login((names.hashed("new"),), 1, 0)
+        assert accounts.found_login(json.dumps(way | {"auth_or": [{}, {"plugin": "unix_socket"}]})) is None
 
     def test_quotes_end_no_name(self) -> None:
         assert names.text("a'b\\") == r"'a\'b\\'"
@@ -241,10 +245,11 @@ class TestLogs:
     def test_why_a_server_ended_is_its_first_error_of_this_start(self, tmp_path: Path) -> None:
         log = tmp_path / "error.log"
         log.write_text(self.LOG)
-        assert errors.sentence(1, log) == "the server ended with the code 1: Can't start server: Bind on TCP/IP port. Got error: 98"
-        assert errors.sentence(0, log) == ""
-        assert errors.sentence(128 + signal.SIGKILL, log) == "the server was ended by the signal 9"
-        assert errors.sentence(1, tmp_path / "none") == "the server ended with the code 1"
+        said = errors.sentence(1, MARIADB.error_log, log)
+        assert said == "the server ended with the code 1: Can't start server: Bind on TCP/IP port. Got error: 98"
+        assert errors.sentence(0, MARIADB.error_log, log) == ""
+        assert errors.sentence(128 + signal.SIGKILL, MARIADB.error_log, log) == "the server was ended by the signal 9"
+        assert errors.sentence(1, MARIADB.error_log, tmp_path / "none") == "the server ended with the code 1"
 
     @pytest.mark.parametrize(
         "line",
@@ -257,9 +262,9 @@ class TestLogs:
     def test_a_server_that_ends_for_want_of_room_is_known(self, tmp_path: Path, line: str) -> None:
         log = tmp_path / "error.log"
         log.write_text(self.LOG)
-        assert not errors.is_out_of_room(log)
+        assert not errors.is_out_of_room(MARIADB.error_log, log)
         log.write_text(f"{self.LOG}2026-11-30 16:28:00 {line}\n")
-        assert errors.is_out_of_room(log)
+        assert errors.is_out_of_room(MARIADB.error_log, log)
 
     def test_a_full_volume_is_said_with_the_way_out(self) -> None:
         said = disk.sentence(Disk(1 << 30, 30 * MIB), "orders")
@@ -269,7 +274,7 @@ class TestLogs:
     def test_a_log_that_cannot_be_truncated_is_known(self, tmp_path: Path) -> None:
         log = tmp_path / "error.log"
         log.write_text("2026-11-30 16:27:40 0 [ERROR] Cannot truncate the binary log to file:./binlog.000001 pos:740\n")
-        assert errors.is_untruncated(log)
+        assert errors.is_untruncated(MARIADB.error_log, log)
 
     def test_the_last_lines(self, tmp_path: Path) -> None:
         log = tmp_path / "error.log"

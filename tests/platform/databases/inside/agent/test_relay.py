@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pilothouse.platform.databases.inside.agent.relay import Gap, first_after
+from pilothouse.platform.databases.inside.agent.dialects.mariadb.relay import Gap, first_after
 
 GTID, ROWS, FORMAT = 162, 23, 15
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pilothouse.platform.databases.inside.agent.gtid import sequence
+from pilothouse.platform.databases.inside.agent.gtid import count
 from pilothouse.platform.databases.inside.agent.metrics import catalogue
 from pilothouse.platform.databases.inside.agent.metrics.catalogue import Metric
 from pilothouse.platform.databases.inside.agent.metrics.exposition import Sample
@@ -36,7 +36,7 @@ def of_state(state: Mapping[str, object]) -> Iterator[Sample]:
     yield _sample(catalogue.UNTRUNCATED, bool(state.get("untruncated")))
     for kind, position in _mapping(state.get("gtid")).items():
         if kind in ("executed", "received") and position:
-            yield _sample(catalogue.SEQUENCE, sequence(str(position)), kind=kind)
+            yield _sample(catalogue.SEQUENCE, count(str(position)), kind=kind)
     disk = _mapping(state.get("disk"))
     yield from _some(catalogue.VOLUME_SIZE, disk.get("size"))
     yield from _some(catalogue.VOLUME_FREE, disk.get("free"))

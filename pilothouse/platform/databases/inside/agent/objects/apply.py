@@ -6,15 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from pilothouse.platform.databases.inside.agent.objects import names
-from pilothouse.platform.databases.inside.agent.objects.account import (
-    found_login,
-    found_rights,
-    login_statement,
-    rights_statements,
-    wanted_login,
-    wanted_rights,
-)
+from pilothouse.platform.databases.inside.agent.dialects.seam import Accounts
+from pilothouse.platform.databases.inside.agent.objects import names, rights
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql
 from pilothouse.platform.databases.inside.agent.wanted import Account, Credentials, Database, Dropped, Grant, Wanted
 
@@ -37,19 +30,19 @@ class Partly(Refused):
     """All of an account was carried out but for the rights that the message names."""
 
 
-def apply(sql: Sql, wanted: Wanted) -> dict[str, Outcome]:
+def apply(server: Accounts, sql: Sql, wanted: Wanted) -> dict[str, Outcome]:
     """One bad entry does not stop the others. Raises Unreachable."""
     if wanted.replication is not None:
-        _account(sql, _replication(wanted.replication))
-    return dict(_each(sql, wanted))
+        _account(server, sql, _replication(wanted.replication))
+    return dict(_each(server, sql, wanted))
 
 
-def _each(sql: Sql, wanted: Wanted) -> Iterator[tuple[str, Outcome]]:
-    own = names.RESERVED | ({wanted.replication.user} if wanted.replication else set())
+def _each(server: Accounts, sql: Sql, wanted: Wanted) -> Iterator[tuple[str, Outcome]]:
+    own = server.RESERVED | ({wanted.replication.user} if wanted.replication else set())
     for database in wanted.databases:
         yield f"database/{database.name}", _tried(database.version, partial(_database, sql, database))
     for account in wanted.accounts:
-        yield f"account/{account.name}", _tried(account.version, partial(_foreign_account, sql, account, own))
+        yield f"account/{account.name}", _tried(account.version, partial(_foreign_account, server, sql, account, own))
     for dropped in wanted.dropped:
         yield f"{dropped.kind}/{dropped.name}", _tried(dropped.version, partial(_drop, sql, dropped, own))
 
@@ -69,22 +62,17 @@ def _replication(credentials: Credentials) -> Account:
     return Account(credentials.user, credentials.password, "", grants, 0, "ssl", "")
 
 
-def _foreign_account(sql: Sql, account: Account, own: frozenset[str]) -> None:
+def _foreign_account(server: Accounts, sql: Sql, account: Account, own: frozenset[str]) -> None:
     if account.name in own:
         raise ValueError(f"the account {account.name} is the system's own")
-    _account(sql, account)
+    _account(server, sql, account)
 
 
-def _account(sql: Sql, account: Account) -> None:
+def _account(server: Accounts, sql: Sql, account: Account) -> None:
     for grant in account.grants:
         _check(grant)
-    row = sql.row("SELECT Priv FROM mysql.global_priv WHERE User = %s AND Host = '%%'", (account.name,))
-    if not row:
-        sql.run(login_statement(account, "CREATE"))
-    elif found_login(str(row["Priv"])) != wanted_login(account):
-        sql.run(login_statement(account, "ALTER"))
-    lines = [str(value) for row in sql.rows(f"SHOW GRANTS FOR {names.account(account.name)}") for value in row.values()]
-    _each_right(sql, rights_statements(account.name, wanted_rights(account), found_rights(lines)))
+    sql.run(*server.login_statements(sql, account))
+    _each_right(sql, rights.statements(account.name, rights.wanted(account), server.found_rights(sql, account.name)))
 
 
 def _each_right(sql: Sql, statements: Iterable[str]) -> None:

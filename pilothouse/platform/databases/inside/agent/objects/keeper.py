@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pilothouse.platform.databases.inside.agent import dialects
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.objects.apply import Outcome, apply
 from pilothouse.platform.databases.inside.agent.settings import Settings
@@ -35,7 +36,7 @@ class Keeper:
     def _work(self, wanted: Wanted) -> None:
         sql = Sql(self._settings.socket, self._settings.user, _STATEMENT_S)
         try:
-            self.outcomes = apply(sql, wanted)
+            self.outcomes = apply(dialects.of(self._settings.flavour).accounts, sql, wanted)
         except (Unreachable, Refused) as error:
             raise Failed(f"accounts and databases: {error}") from error
         finally:

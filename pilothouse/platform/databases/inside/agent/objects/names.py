@@ -2,9 +2,6 @@
 
 import hashlib
 
-RESERVED = frozenset({"root", "mysql", "mariadb.sys", "mariadb-sys", "PUBLIC", "replication"})
-"""Accounts that are the system's: no order may make or drop them."""
-
 
 def identifier(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from pilothouse.platform.databases.inside.agent import dialects
 from pilothouse.platform.databases.inside.agent.job import Job
-from pilothouse.platform.databases.inside.agent.seed import clone, empty
+from pilothouse.platform.databases.inside.agent.seed import clone, folder
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.wanted import Seed
 
@@ -13,4 +14,11 @@ def work(settings: Settings, seed: Seed) -> Callable[[Job], None]:
     source = seed.source
     if source is not None:
         return lambda job: clone.clone(settings, source, job)
-    return lambda job: empty.make(settings, job)
+    return lambda job: _empty(settings, job)
+
+
+def _empty(settings: Settings, job: Job) -> None:
+    """Raises Failed, OSError."""
+    job.tell("making an empty data folder")
+    dialects.of(settings.flavour).copies.make_empty(settings, folder.begin(settings))
+    folder.finish(settings)

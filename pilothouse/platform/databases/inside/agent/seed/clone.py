@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.seed import copy
+from pilothouse.platform.databases.inside.agent.seed.compressed import PIECE
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.wanted import Address
 
@@ -30,7 +31,7 @@ def _pieces(connection: http.client.HTTPSConnection, name: str, job: Job) -> Ite
     answer = connection.getresponse()
     if answer.status != 200:
         raise Failed(f"{name} gives no copy: {answer.read(1000).decode(errors='replace')}")
-    while piece := answer.read(copy.PIECE):
+    while piece := answer.read(PIECE):
         if job.is_given_up:
             raise Failed(f"the copy from {name} is no longer wanted")
         yield piece

@@ -7,8 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from pilothouse.platform.databases.inside.agent.job import Failed, Job
-from pilothouse.platform.databases.inside.agent.seed import folder
+from pilothouse.platform.databases.inside.agent.job import Failed
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 _SCRIPTS = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
@@ -27,10 +26,8 @@ _OPTIONS = (
 )
 
 
-def make(settings: Settings, job: Job) -> None:
+def make_empty(settings: Settings, place: Path) -> None:
     """Raises Failed, OSError."""
-    job.tell("making an empty data folder")
-    place = folder.begin(settings)
     command = ["mariadbd", *_OPTIONS, f"--datadir={place}"]
     try:
         done = subprocess.run(command, input=script(settings.user).encode(), capture_output=True, cwd=place, timeout=_WITHIN_S, check=False)
@@ -38,7 +35,6 @@ def make(settings: Settings, job: Job) -> None:
         raise Failed(f"an empty data folder was not made within {_WITHIN_S} s") from error
     if done.returncode:
         raise Failed(f"mariadbd could not make an empty data folder: {_reason(done.stderr.decode(errors='replace'))}")
-    folder.finish(settings)
 
 
 def script(user: str, share: Path = Path("/usr/share/mysql")) -> str:

@@ -1,23 +1,15 @@
-"""The statements that make a server follow another one, cease to, and become the primary."""
+"""The statements of `seam.Replication`."""
 
-import hashlib
 from pathlib import Path
 
-from pilothouse.platform.databases.inside.agent.gtid import later
+from pilothouse.platform.databases.inside.agent.dialects.mariadb import relay
+from pilothouse.platform.databases.inside.agent.gtid import later, sequence
 from pilothouse.platform.databases.inside.agent.seen import Answer
 from pilothouse.platform.databases.inside.agent.sql import Sql
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
 PARALLEL = 4
 """Threads that apply what is received. More than none crash 10.11 while it applies a relay log by its file, so they are set after that."""
-
-
-def source_digest(wanted: Wanted) -> str:
-    """Of the source and the account with which it is read; "" where there is none."""
-    if wanted.source is None or wanted.replication is None:
-        return ""
-    parts = (wanted.source.host, str(wanted.source.port), wanted.replication.user, wanted.replication.password)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def follow(sql: Sql, wanted: Wanted, answer: Answer, server_id: int, tls: Path) -> None:
@@ -67,8 +59,11 @@ def adopt(sql: Sql, position: str) -> None:
     sql.rows("SET GLOBAL gtid_slave_pos = %s", (position,))
 
 
-def drain(sql: Sql, log: str, position: int) -> None:
-    """Applies the relay logs from there on by their files: by GTID the server would throw them away at the start of its threads."""
+def drain(sql: Sql, folder: Path, answer: Answer) -> None:
+    """Applies the relay logs by their files: by GTID the server would throw them away at the start of its threads."""
+    source = answer.replication
+    assert source is not None
+    log, position = relay.first_after(folder, source.relay_log, source.relay_position, sequence(answer.executed))
     sql.run("SET GLOBAL slave_parallel_threads = 0")
     sql.rows("CHANGE MASTER TO RELAY_LOG_FILE = %s, RELAY_LOG_POS = %s, MASTER_USE_GTID = no", (log, position))
     sql.run("START SLAVE SQL_THREAD")
@@ -96,3 +91,11 @@ def promote(sql: Sql, answer: Answer, server_id: int) -> None:
 
 def semi_sync(sql: Sql, is_wanted: bool) -> None:
     sql.run(f"SET GLOBAL rpl_semi_sync_master_enabled = {int(is_wanted)}")
+
+
+def open(sql: Sql) -> None:
+    sql.run("SET GLOBAL read_only = 0")
+
+
+def close(sql: Sql) -> None:
+    sql.run("SET GLOBAL read_only = 1")
