@@ -26,6 +26,7 @@ from pymysql.cursors import DictCursor
 from pilothouse.platform.databases.bundle import bundle
 from pilothouse.platform.databases.mysql.supervisor import TEXT
 from pilothouse.wire.pki import CertificateAuthority
+from tests.platform.databases.orphans import end_with_us
 
 UID = "11111111-2222-3333-4444-555555555555"
 ACCOUNT = {"name": "orders", "password": "secret", "grants": [{"privileges": ["ALL"], "on": "orders"}], "version": "1"}
@@ -41,6 +42,7 @@ class Lab:
     def __init__(self, count: int = 1) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ph-lab-"))
         self.folder.chmod(0o755)
+        end_with_us(self.folder, is_removed=True)
         self.authority = CertificateAuthority.create(self.folder / "authority")
         for client in ("operator", "member", "job", "nobody"):
             self.authority.issue_client(client).write(self.folder, client)

@@ -19,6 +19,8 @@ from typing import Any
 import pymysql
 import trustme
 
+from tests.platform.databases.orphans import end_with_us
+
 USER = "mysql"
 """mariadbd refuses to run as root."""
 _OPTIONS = (
@@ -49,6 +51,7 @@ def own_folder(folder: Path) -> Path:
 @functools.cache
 def _template() -> Path:
     folder = own_folder(Path(tempfile.mkdtemp(prefix="ph-template-")))
+    end_with_us(folder, is_removed=True)
     by_socket = ("--auth-root-authentication-method=socket", f"--auth-root-socket-user={user()}")
     argv = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}", "--skip-test-db", *by_socket]
     made = subprocess.run(
@@ -80,6 +83,7 @@ class Server:
             shutil.copytree(_template(), self.data, copy_function=_copied)
             _owned(self.data)
         self.socket = folder / "s"
+        end_with_us(self.folder)
         self.start()
 
     def start(self) -> None:
