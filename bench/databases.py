@@ -2,11 +2,11 @@
 
 `create` is from the request until a client's statement is answered through the Service, and for three members until every transaction is
 on two disks, on a node that has the image. `failover` kills the primary's server under writers, again and again: from the kill to the
-next row that was begun and acknowledged after it, with every acknowledged row counted at the end. `switchover` hands over under writers
-that try a connection before each row: how long nobody could write, rows that failed at once, and rows that failed when tried once more.
-`resize` changes CPU and memory of a server that is written to. `idle` is memory (PSS) and CPU of single instances that nobody asks
-anything. `speed` is in `bench.rig.sysbench`: the same work through the Service and at a server of the same configuration without a
-cluster, in turns.
+next row that was begun and acknowledged after it, in phases, with every acknowledged row counted at the end. `switchover` hands over
+under writers that try a connection before each row: how long nobody could write, rows that failed at once, and rows that failed when
+tried once more. `resize` changes CPU and memory of a server that is written to. `idle` is memory (PSS) and CPU of single instances that
+nobody asks anything. `speed` is in `bench.rig.sysbench`: the same work through the Service and at a server of the same configuration
+without a cluster, in turns.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from dataclasses import replace
 from bench.rig import containers, processes
 from bench.rig.calm import until_calm
 from bench.rig.context import Context
-from bench.rig.database import AGENT, MAKING_S, READY_S, SERVER, Database, is_well
+from bench.rig.database import AGENT, MAKING_S, READY_S, SERVER, Database
 from bench.rig.figures import Figures, latencies, milliseconds, now
+from bench.rig.phases import PHASES, seeing, told
 from bench.rig.sysbench import speed
 from bench.rig.writers import Writers, tokens, writing
 from pilothouse.client.client import Client
@@ -76,26 +77,23 @@ async def create(context: Context, client: Client) -> Figures:
 
 
 async def failover(context: Context, database: Database) -> Figures:
-    """In three parts, by what the status says: seen (from the kill until a higher term is written down), decided (until the new primary
-    is known to accept writes: replicas cease to receive, one is chosen and promoted), reached (until the next row).
-    """
+    """With its phases, which `bench.rig.phases` describes."""
     plan = await database.plan("failover", count=8, think_s=0.005, tag="f")
     await database.until_answers(plan)
-    took: dict[str, list[float]] = {"next_row": [], "seen": [], "decided": [], "reached": []}
-    with writing(plan) as writers:
-        await _until_rows(writers)
-        for number in range(context.pick(50, 5)):
-            await asyncio.sleep(BEFORE_S)
-            old, ahead_s = (await database.status())["primary"], time.time() - time.monotonic()
-            moment = await database.kill(old)
-            next_s = await _next_row(writers, moment)
-            move = (await database.until(lambda status, old=old: status["primary"] not in ("", old) and is_well(status)))["move"]  # type: ignore[misc]
-            begun_s, ended_s = (meta.parse_rfc3339(move[key]) - ahead_s - moment for key in ("startedAt", "finishedAt"))
-            parts = {"next_row": next_s, "seen": begun_s, "decided": ended_s - begun_s, "reached": next_s - ended_s}
-            for name, value in parts.items():
-                took[name].append(value)
-            context.say(f"kill {number + 1}: the next row after {next_s:.2f} s")
-        written = writers.stop()
+    took: dict[str, list[float]] = {name: [] for name in ("next_row", *PHASES)}
+    async with seeing(database) as seen:
+        with writing(plan) as writers:
+            await _until_rows(writers)
+            for number in range(context.pick(50, 5)):
+                await asyncio.sleep(BEFORE_S)
+                moment = await database.kill((await database.status())["primary"])
+                next_s = await _next_row(writers, moment)
+                await database.until_well()
+                passed = seen.phases(moment, moment + next_s)
+                for name, value in {"next_row": next_s, **passed}.items():
+                    took[name].append(value)
+                context.say(f"kill {number + 1}: the next row after {next_s:.2f} s; {told(passed)}")
+            written = writers.stop()
     there = await asyncio.to_thread(tokens, replace(plan, read_s=60.0))
     lost = {each.token for each in written.acknowledged} - there
     return {name: latencies(each) for name, each in took.items()} | {"acknowledged": len(written.acknowledged), "lost": len(lost)}

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from pilothouse.engine.node.images.archive import busybox_archive, load_archive
+from tests.e2e import images as ahead
 from tests.e2e.free import first_number
 from tests.e2e.machine import look
 from tests.uses import note, of_metrics
@@ -134,6 +135,7 @@ def fresh(number: int) -> Iterator[Instance]:
     home = Path(tempfile.mkdtemp(prefix="pht-"))
     before = look(home)
     made = Instance(home, number)
+    ahead.give(home)
     try:
         yield made
     finally:
