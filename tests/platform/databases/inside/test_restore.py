@@ -205,7 +205,7 @@ def test_what_a_new_primary_lacks_is_left_out(jobs: Jobs, orders: Server, place:
 
 def _archived(jobs: Jobs) -> list[str]:
     archive = Archive(VolumeStore(jobs.store), KEY, ARCHIVE)
-    return [group.gtid for run in archive.runs() for link in run for group in archive.groups(link)[1]]
+    return [group.gtid for run in archive.runs() for link in run for _, groups in archive.sections(link) for group in groups]
 
 
 @pytest.mark.slow

@@ -1,35 +1,95 @@
-"""An archive in a store: PREFIX/NUMBER_AFTER_LAST, and PREFIX-until, which says up to when nothing more has happened."""
+"""An archive in a store: segments under PREFIX/, and PREFIX-until, which says up to when nothing more has happened."""
 
 import json
+from collections.abc import Iterable, Iterator
 
-from pilothouse.platform.databases.inside.archive.runs import Link, Run, of_position, runs, until
-from pilothouse.platform.databases.inside.archive.segment import Group, Name, decode, encode
-from pilothouse.platform.databases.inside.store.sealed import get, put
-from pilothouse.platform.databases.inside.store.seam import Missing, Store
+from pilothouse.platform.databases.inside.archive.position import after, contains, position, text
+from pilothouse.platform.databases.inside.archive.runs import Link, Run, behind, in_place, index_of, is_whole, runs, until
+from pilothouse.platform.databases.inside.archive.segment import Group, Name, Section, encode, sections
+from pilothouse.platform.databases.inside.store.sealed import Sealer, get, put, unsealed
+from pilothouse.platform.databases.inside.store.seam import Missing, Store, StoreError
+
+_LISTINGS = 3
+"""A folder that is listed while a merged segment takes the place of others may show neither: then it is listed again."""
+_TURNED = "the archive took another way, after a failover, while it was read: it is read again"
 
 
 class Archive:
     def __init__(self, store: Store, key: bytes, prefix: str) -> None:
         self._store, self._key, self._prefix = store, key, prefix
 
-    def names(self) -> list[Name]:
-        found = (Name.read(entry.name.removeprefix(f"{self._prefix}/")) for entry in self._store.entries(f"{self._prefix}/"))
-        return [each for each in found if each is not None]
+    def path(self, name: Name) -> str:
+        return f"{self._prefix}/{name.text}"
+
+    def stored(self) -> dict[Name, int]:
+        """All segments with their bytes in the store, also those that a merged one is in place of already."""
+        for _ in range(_LISTINGS):
+            found = {name: entry.size for entry in self._store.entries(f"{self._prefix}/") if (name := self._name(entry.name)) is not None}
+            if is_whole(in_place(found)):
+                break
+        return found
 
     def runs(self) -> list[Run]:
-        return runs(self.names())
+        return runs(self.stored())
 
-    def groups(self, link: Link) -> tuple[bytes, list[Group]]:
-        """The format event and the transactions of a segment that count."""
-        format_event, found = decode(get(self._store, f"{self._prefix}/{link.name.text}", self._key))
-        return format_event, until(found, link.last)
+    def sections(self, link: Link) -> Iterator[Section]:
+        """Of a segment, what counts. It may be merged meanwhile: then what is left comes from the merged one.
 
-    def put(self, name: Name, format_event: bytes, groups: list[Group]) -> int:
-        """Returns its size in the store."""
-        return put(self._store, f"{self._prefix}/{name.text}", self._key, encode(format_event, groups))
+        Raises Missing, BrokenSeal, StoreError.
+        """
+        name, at = link.name, link.name.after
+        while True:
+            try:
+                for format_event, groups in self._behind(name, at, link.last):
+                    yield format_event, groups
+                    at = _position_after(at, groups)
+                if position(at) != position(link.last):
+                    raise StoreError("StoreFailed", _TURNED)
+                return
+            except Missing:
+                heir = self._heir(name)
+                if heir is None:
+                    raise
+                name = heir
 
-    def say_until(self, seen_us: int, position: str) -> None:
-        put(self._store, f"{self._prefix}-until", self._key, json.dumps({"seenUs": seen_us, "position": position}).encode())
+    def _behind(self, name: Name, at: str, last: str) -> Iterator[Section]:
+        begin, passed = position(at), name.after
+        for format_event, groups in sections(unsealed(self._store, self.path(name), self._key)):
+            inside = until(groups, last)
+            fresh = [each for each in inside if not contains(begin, each.gtid)]
+            passed = _position_after(passed, inside[: len(inside) - len(fresh)])
+            if fresh:
+                if position(passed) != begin:
+                    raise StoreError("StoreFailed", _TURNED)
+                yield format_event, fresh
+                begin = position(passed := _position_after(passed, fresh))
+
+    def _heir(self, name: Name) -> Name | None:
+        """The segment that was merged of this one and others."""
+        found = in_place(self.stored())
+        return next((each for each in found if each.first <= name.first and name.number <= each.number and each != name), None)
+
+    def put(self, name: Name, found: Iterable[Section]) -> int:
+        """Section by section. Returns its size in the store."""
+        sealer = Sealer(self._store, self.path(name), self._key)
+        try:
+            for format_event, groups in found:
+                sealer.write(encode(format_event, groups))
+            sealer.commit()
+        except BaseException:
+            sealer.abort()
+            raise
+        return sealer.size
+
+    def has(self, name: Name, size: int) -> bool:
+        """Whether it is there and as large as it was written."""
+        return any(entry.name == self.path(name) and entry.size == size for entry in self._store.entries(self.path(name)))
+
+    def remove(self, name: Name) -> None:
+        self._store.delete(self.path(name))
+
+    def say_until(self, seen_us: int, at: str) -> None:
+        put(self._store, f"{self._prefix}-until", self._key, json.dumps({"seenUs": seen_us, "position": at}).encode())
 
     def until(self) -> tuple[int, str]:
         """(0, "") when nothing was said."""
@@ -43,11 +103,25 @@ class Archive:
         self._store.tidy(f"{self._prefix}/")
 
     def remove_before(self, at: str) -> None:
-        """All that leads up to the position: nothing is restored from there any more."""
-        needed = of_position(self.runs(), at)
-        if needed is None:
+        """All that leads up to the position: nothing is restored from there any more. The last segment stays: it says where to go on."""
+        names = in_place(stored := self.stored())
+        found = runs(names)
+        number = index_of(found, at)
+        if number is None:
             return
-        first = min((link.name.number for link in needed), default=None)
-        for name in self.names():
-            if first is not None and name.number < first:
-                self._store.delete(f"{self._prefix}/{name.text}")
+        needed = behind(found[number], at)
+        first = needed[0].name.first if needed else found[number][-1].name.first
+        # From the oldest on, so that what is left when this is interrupted is whole.
+        for name in sorted(stored, key=lambda each: each.number):
+            if name.number < first:
+                self.remove(name)
+
+    def _name(self, path: str) -> Name | None:
+        return Name.read(path.removeprefix(f"{self._prefix}/"))
+
+
+def _position_after(at: str, groups: list[Group]) -> str:
+    found = position(at)
+    for each in groups:
+        found = after(found, each.gtid)
+    return text(found)

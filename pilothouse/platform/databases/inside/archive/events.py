@@ -45,6 +45,15 @@ def event(raw: bytes) -> Event:
     return Event(raw, second, kind, server_id)
 
 
+def same_format(one: bytes, other: bytes) -> bool:
+    """Whether two format events say the same but for when and by whom they were written."""
+    return one[_FORMAT_SAID] == other[_FORMAT_SAID] and one[_FORMAT_LENGTHS] == other[_FORMAT_LENGTHS]
+
+
+_FORMAT_SAID, _FORMAT_LENGTHS = slice(HEADER, HEADER + 52), slice(HEADER + 56, -4)
+"""Version of the log and of the server; behind the time at which the server began, lengths of heads and the kind of checksums."""
+
+
 def gtid_of(found: Event) -> tuple[str, bool]:
     """Of a GTID event: the transaction's number, and whether it is of one statement that ends by itself, such as CREATE TABLE."""
     number, domain, flags = struct.unpack_from("<QIB", found.raw, HEADER)

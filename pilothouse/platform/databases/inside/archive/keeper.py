@@ -25,7 +25,10 @@ _AGAIN_S = (1.0, 2.0, 5.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """until_us: everything up to then is in the store. position: of it. reason, message: what is in the way, "" for nothing."""
+    """until_us: everything up to then is in the store. position: of it. reason, message: what is in the way, "" for nothing.
+
+    gap_after, gap_until: the positions between which the log is lost, of the last gap; "" for none. broken: a segment that cannot be read.
+    """
 
     until_us: int = 0
     position: str = ""
@@ -33,6 +36,9 @@ class Status:
     message: str = ""
     segments: int = 0
     bytes: int = 0
+    gap_after: str = ""
+    gap_until: str = ""
+    broken: str = ""
 
 
 class Keeper:
@@ -42,6 +48,7 @@ class Keeper:
         self._archive, self._number, self._said_at = archive, number, 0.0
         self._room = threading.Condition()
         self._groups: list[Group] = []
+        self._batch: list[Group] = []
         self._held, self._idle_us = 0, 0
         self._format = b""
         self.position = self.received = at
@@ -73,6 +80,12 @@ class Keeper:
             say(message)
         self.status = replace(self.status, reason=reason, message=message)
 
+    def tell_gap(self, gap_after: str, gap_until: str) -> None:
+        self.status = replace(self.status, gap_after=gap_after, gap_until=gap_until)
+
+    def tell_broken(self, name: str) -> None:
+        self.status = replace(self.status, broken=name)
+
     def run(self) -> None:
         """For ever."""
         failed = 0
@@ -90,20 +103,23 @@ class Keeper:
 
     def _keep(self) -> None:
         with self._room:
-            batch, format_event, idle_us = _batch(self._groups), self._format, self._idle_us
-        if batch:
-            self._put(batch, format_event)
+            # One that may lie in the store although its writing failed is written anew as it was: its name must not begin two histories.
+            self._batch = self._batch or _batch(self._groups)
+            idle_us = self._idle_us
+        if self._batch:
+            self._put(self._batch)
         elif idle_us > self.status.until_us:
             self._idle(idle_us)
 
-    def _put(self, batch: list[Group], format_event: bytes) -> None:
+    def _put(self, batch: list[Group]) -> None:
         last = position(self.position)
         for each in batch:
             last = after(last, each.gtid)
         name = Name(self._number, self.position, text(last))
-        size = self._archive.put(name, format_event, batch)
+        size = self._archive.put(name, [(self._format, batch)])
         with self._room:
             del self._groups[: len(batch)]
+            self._batch = []
             self._held -= sum(len(each.raw) for each in batch)
             self._number += 1
             self.position = name.last

@@ -31,3 +31,8 @@ def contains(of: Position, gtid: str) -> bool:
     """By number: what two servers have of one domain is the same up to where their histories part."""
     ((domain, (_, number)),) = position(gtid).items()
     return domain in of and of[domain][1] >= number
+
+
+def reaches(later: Position, earlier: Position) -> bool:
+    """Whether all that is in the earlier one is in the later one, by number."""
+    return all(domain in later and later[domain][1] >= number for domain, (_, number) in earlier.items())

@@ -9,7 +9,9 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,15 @@ from pilothouse.platform.databases.inside.archive.contents import Archive
 from pilothouse.platform.databases.inside.archive.follow import Away, Purged, connect, events
 from pilothouse.platform.databases.inside.archive.groups import Began, Clock, groups
 from pilothouse.platform.databases.inside.archive.keeper import Keeper
-from pilothouse.platform.databases.inside.archive.position import after, position, text
+from pilothouse.platform.databases.inside.archive.merger import Merger
+from pilothouse.platform.databases.inside.archive.position import after, position, reaches, text
+from pilothouse.platform.databases.inside.archive.runs import Run
 from pilothouse.platform.databases.inside.archive.segment import Name
 from pilothouse.platform.databases.inside.archive.status import serve
 from pilothouse.platform.databases.inside.outcome import say
 from pilothouse.platform.databases.inside.settings import Settings
-from pilothouse.platform.databases.inside.store.seam import StoreError
+from pilothouse.platform.databases.inside.store.sealed import BrokenSeal
+from pilothouse.platform.databases.inside.store.seam import Missing, StoreError
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -35,19 +40,23 @@ _STEPS_BACK = 1000
 def run(environ: Mapping[str, str], arguments: list[str]) -> int:
     settings = Settings.of(environ)
     archive = Archive(settings.store(), settings.key(), settings["ARCHIVE"])
-    names = _patiently(archive)
-    keeper = Keeper(archive, max((name.number for name in names), default=0) + 1, names[-1].last if names else "")
+    found = _patiently(archive)
+    last = found[-1][-1].name if found else Name(0, "", "")
+    keeper = Keeper(archive, last.number + 1, last.last)
+    if len(found) > 1:
+        keeper.tell_gap(found[-2][-1].last, found[-1][0].name.after)
     serve(keeper, int(settings.environ.get("STATUS_PORT") or 8080), settings.environ.get("STATUS_HOST") or "0.0.0.0")  # noqa: S104
-    threading.Thread(target=_follow, args=(_Follower(settings, archive, keeper),), daemon=True).start()
+    threading.Thread(target=_to_the_end, args=(_Follower(settings, archive, keeper).run,), daemon=True).start()
+    threading.Thread(target=_to_the_end, args=(Merger(archive, keeper).run,), daemon=True).start()
     keeper.run()
     return 0
 
 
-def _patiently(archive: Archive) -> list[Name]:
+def _patiently(archive: Archive) -> list[Run]:
     while True:
         try:
             archive.tidy()
-            return sorted(archive.names(), key=lambda name: name.number)
+            return archive.runs()
         except StoreError as error:
             say(f"the archive waits: {error.message}")
             time.sleep(5)
@@ -59,6 +68,17 @@ class _Follower:
         self._began = bool(keeper.position)
         digest = hashlib.sha256(settings["INSTANCE_UID"].encode()).digest()
         self._server_id = (1 << 31) + int.from_bytes(digest[:3], "big")
+
+    def run(self) -> None:
+        """For ever."""
+        while True:
+            try:
+                self.once()
+            except Purged as purged:
+                self._step_back_quietly(str(purged))
+            except Away as away:
+                self.keeper.wants("PrimaryUnreachable", f"the archive waits for the primary: {away}")
+            time.sleep(_AGAIN_S)
 
     def once(self) -> None:
         """Until the connection is lost. Raises Purged, Away."""
@@ -76,22 +96,33 @@ class _Follower:
                 say(f"the server has not {self.keeper.position}: the archive goes on from {at}")
                 self.keeper.starts_at(at)
                 return
-        at = self._current()
+        at = self._oldest()
         if self._began:
-            said = f"the archive has a gap between {self.keeper.position or 'its begin'} and {at}: take a backup. The server says: {words}"
-            self.keeper.wants("Gap", said)
+            say(f"the archive has a gap between {self.keeper.position or 'its begin'} and {at}. The server says: {words}")
+            self.keeper.tell_gap(self.keeper.position, at)
         self.keeper.starts_at(at)
+
+    def _step_back_quietly(self, words: str) -> None:
+        try:
+            self.step_back(words)
+        except (Away, StoreError) as error:
+            self.keeper.wants("PrimaryUnreachable", f"the archive waits: {error}")
 
     def _earlier(self) -> Iterator[str]:
         """Positions before each of the last transactions, newest first."""
         left = _STEPS_BACK
         for run in reversed(self._archive.runs()):
             for link in reversed(run):
-                at, found = position(link.name.after), [link.name.after]
-                for group in self._archive.groups(link)[1][:-1]:
-                    at = after(at, group.gtid)
-                    found.append(text(at))
-                for each in reversed(found):
+                at, found = position(link.name.after), deque([link.name.after], _STEPS_BACK)
+                try:
+                    for _, groups in self._archive.sections(link):
+                        for group in groups:
+                            at = after(at, group.gtid)
+                            found.append(text(at))
+                except (BrokenSeal, Missing) as error:
+                    say(f"the archive can't be read back: {error}")
+                    return
+                for each in islice(reversed(found), 1, None):
                     yield each
                     left -= 1
                     if left == 0:
@@ -105,10 +136,13 @@ class _Follower:
         except Purged:
             return False
 
-    def _current(self) -> str:
+    def _oldest(self) -> str:
+        """The first position behind the archive's that the server can go on from: what it still has is archived, too."""
         with self._connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos")
-            return str(cursor.fetchall()[0][0])
+            cursor.execute("SHOW BINARY LOGS")
+            cursor.execute("SELECT BINLOG_GTID_POS(%s, 4), @@GLOBAL.gtid_binlog_pos", (cursor.fetchall()[0][0],))
+            begin, end = map(str, cursor.fetchall()[0])
+            return begin if reaches(position(begin), position(self.keeper.position)) else end
 
     def _connect(self) -> "Connection[Any]":
         told = self._told.environ
@@ -121,23 +155,9 @@ class _Follower:
         return Path(place).read_text().strip() if place else ""
 
 
-def _follow(follower: _Follower) -> None:
+def _to_the_end(run: Callable[[], None]) -> None:
     """A thread that ends takes the pod with it: it starts anew."""
     try:
-        while True:
-            try:
-                follower.once()
-            except Purged as purged:
-                _quietly(follower, str(purged))
-            except Away as away:
-                follower.keeper.wants("PrimaryUnreachable", f"the archive waits for the primary: {away}")
-            time.sleep(_AGAIN_S)
+        run()
     finally:
         os._exit(1)
-
-
-def _quietly(follower: _Follower, words: str) -> None:
-    try:
-        follower.step_back(words)
-    except (Away, StoreError) as error:
-        follower.keeper.wants("PrimaryUnreachable", f"the archive waits: {error}")

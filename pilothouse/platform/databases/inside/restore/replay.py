@@ -5,15 +5,15 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from pilothouse.platform.databases.inside.archive.segment import Group, log
+from pilothouse.platform.databases.inside.archive.segment import Section, log
 from pilothouse.platform.databases.inside.outcome import Failure
 from pilothouse.platform.databases.inside.scratch import Scratch
 
 
-def replay(server: Scratch, segments: Iterable[tuple[bytes, list[Group]]]) -> tuple[int, str]:
+def replay(server: Scratch, sections: Iterable[Section]) -> tuple[int, str]:
     """How many there were, and the last one ("" when there were none). Raises Failure at the first that fails.
 
-    Each keeps its own number. One client for all: what a session is told counts for the segments behind.
+    Each keeps its own number. One client for all: what a session is told counts for what comes behind.
     """
     count, last = 0, ""
     argv = ["mariadb", "--no-defaults", f"--socket={server.socket}", "--user=root", "--binary-mode", "--max-allowed-packet=1G"]
@@ -21,7 +21,7 @@ def replay(server: Scratch, segments: Iterable[tuple[bytes, list[Group]]]) -> tu
         assert client.stdin is not None
         assert client.stderr is not None
         try:
-            for format_event, groups in segments:
+            for format_event, groups in sections:
                 if groups:
                     _give(client, log(format_event, groups))
                     count, last = count + len(groups), groups[-1].gtid

@@ -67,8 +67,7 @@ class _Restore:
 
     def _replayed(self, server: Scratch, recorded: Manifest, wanted: Target) -> tuple[int, str]:
         archive = Archive(self.store, self.key, self.told["ARCHIVE"])
-        said_us, _ = archive.until()
-        return replay(server, transactions(archive.runs(), recorded.gtid, said_us, wanted, archive.groups))
+        return replay(server, transactions(archive.runs(), recorded.gtid, archive.until(), wanted, archive.sections))
 
 
 _OPTIONS = (

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pilothouse.platform.databases.inside.archive.position import contains, position
-from pilothouse.platform.databases.inside.archive.runs import Link, Run, of_position
-from pilothouse.platform.databases.inside.archive.segment import Group
+from pilothouse.platform.databases.inside.archive.runs import Link, Run, behind, index_of
+from pilothouse.platform.databases.inside.archive.segment import Group, Section
 from pilothouse.platform.databases.inside.outcome import Failure
 
-Read = Callable[[Link], tuple[bytes, list[Group]]]
+Read = Callable[[Link], Iterator[Section]]
+"""Of a segment, what counts of it, a part of it at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +33,64 @@ def target(time: str, gtid: str) -> Target:
     return Target(time_us=_microseconds(time)) if time else Target()
 
 
-def transactions(runs: list[Run], start: str, until_us: int, wanted: Target, read: Read) -> Iterator[tuple[bytes, list[Group]]]:
-    """Format event and transactions, segment by segment, behind the position `start` up to what is wanted.
+def transactions(runs: list[Run], start: str, until: tuple[int, str], wanted: Target, read: Read) -> Iterator[Section]:
+    """Behind the position `start` up to what is wanted, in order.
 
-    until_us: up to when the archive is known to be complete. Raises Failure "OutsideLogs", with the range that there is, before the
-    first is given for a time, and at the end for a transaction that never came.
+    until: up to when the archive is known to be complete, and its position then. Raises Failure "OutsideLogs", with the times that there
+    are, before the first is given for a time, and at the end for a transaction that never came.
     """
-    run = of_position(runs, start)
-    if run is None:
-        raise _outside(f"the archive does not go on from the backup's position {start or '(none)'}", "")
-    end_us = max(until_us, _end_us(run, read))
+    number = index_of(runs, start)
+    if number is None:
+        raise _outside(f"the archive does not go on from the backup's position {start or '(none)'}", 0)
+    run = behind(runs[number], start)
+    end_us = _end_us(run, start, until, read)
+    goes_on = _goes_on(runs[number + 1 :], read)
     if wanted.time_us is not None and wanted.time_us > end_us:
-        raise _outside(f"the archive ends at {_shown(end_us)}", _shown(end_us))
+        raise _outside(
+            f"the archive ends at {_shown(end_us)}" if end_us else "the archive holds nothing behind the backup", end_us, goes_on
+        )
     if wanted.gtid and contains(position(start), wanted.gtid):
-        raise _outside(f"the backup at {start} is later than {wanted.gtid}", _shown(end_us))
-    yield from _up_to(run, start, wanted, read)
+        raise _outside(f"the backup at {start} is later than {wanted.gtid}", end_us, goes_on)
+    found = False
+    for format_event, groups, is_last in _up_to(run, start, wanted, read):
+        yield format_event, groups
+        found = found or is_last
+    if wanted.gtid and not found:
+        raise _outside(f"the archive holds no transaction {wanted.gtid} behind the backup", end_us, goes_on)
 
 
-def _up_to(run: Run, start: str, wanted: Target, read: Read) -> Iterator[tuple[bytes, list[Group]]]:
+def _up_to(run: Run, start: str, wanted: Target, read: Read) -> Iterator[tuple[bytes, list[Group], bool]]:
+    """The last of them is the one with what is wanted; there is none where it never comes."""
     begin = position(start)
     for link in run:
-        format_event, groups = read(link)
-        behind = [each for each in groups if not contains(begin, each.gtid)]
-        inside = [each for each in behind if wanted.time_us is None or each.moment_us <= wanted.time_us]
-        named = next((number for number, each in enumerate(inside, 1) if each.gtid == wanted.gtid), None)
-        yield format_event, inside[:named]
-        if named is not None or len(inside) < len(behind):
-            return
-    if wanted.gtid:
-        raise _outside(f"the archive holds no transaction {wanted.gtid} behind the backup", run[-1].last if run else start)
+        for format_event, groups in read(link):
+            later = [each for each in groups if not contains(begin, each.gtid)]
+            inside = [each for each in later if wanted.time_us is None or each.moment_us <= wanted.time_us]
+            named = next((number for number, each in enumerate(inside, 1) if each.gtid == wanted.gtid), None)
+            is_last = named is not None or len(inside) < len(later)
+            yield format_event, inside[:named], is_last
+            if is_last:
+                return
 
 
-def _end_us(run: Run, read: Read) -> int:
-    """The moment of the last transaction."""
-    groups = read(run[-1])[1] if run else []
-    return groups[-1].moment_us if groups else 0
+def _end_us(run: Run, start: str, until: tuple[int, str], read: Read) -> int:
+    """Up to when it is known what has happened; 0 for nothing. What was said of another position concerns what came behind a gap."""
+    last = max((groups[-1].moment_us for _, groups in read(run[-1])), default=0) if run else 0
+    said_us, at = until
+    return max(last, said_us if position(at) == position(run[-1].last if run else start) else 0)
 
 
-def _outside(why: str, end: str) -> Failure:
-    there = f"; what lies between the backup and {end} can be restored" if end else ""
-    return Failure("OutsideLogs", f"{why}{there}", final=True)
+def _goes_on(later: list[Run], read: Read) -> str:
+    """What there is behind a gap."""
+    if not later:
+        return ""
+    first = next((groups[0].moment_us for _, groups in read(later[0][0]) if groups), 0)
+    return f"; there is a gap behind that, and from {_shown(first)} on a point can be had with a backup that was taken since"
+
+
+def _outside(why: str, end_us: int, goes_on: str = "") -> Failure:
+    there = f"; what lies between the backup and {_shown(end_us)} can be restored" if end_us else ""
+    return Failure("OutsideLogs", f"{why}{there}{goes_on}", final=True)
 
 
 def _microseconds(time: str) -> int:
