@@ -2,6 +2,9 @@
 
 Each member has its folders under one temporary folder, its ports on 127.0.0.1, a supervisor and an agent, started as the user `mysql`
 (or `nobody`) from the very archive that pods get. Nothing is left when the lab is closed.
+
+MySQL's servers are not those of the machine: they and their agents run with the root file system that PILOTHOUSE_MYSQL_ROOT names, such
+as the image's, as tests that are root can have them do.
 """
 
 import http.client
@@ -34,12 +37,22 @@ MIB = 1 << 20
 PYTHON = "/usr/bin/python3"
 """Debian's, with Debian's PyMySQL, as in the image; the test's own may lie where other users do not get."""
 State = dict[str, Any]
+MYSQL_ROOT = os.environ.get("PILOTHOUSE_MYSQL_ROOT", "")
+VERSIONS = {"mariadb": "10.11", "mysql": "8.0"}
+_WITHIN = """
+root=$1 user=$2
+shift 2
+mount --rbind /proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --bind /tmp "$root/tmp" || exit
+exec chroot --userspec="$user" --groups= "$root" "$@"
+"""
+"""Runs a program with another root file system, in a mount namespace of its own."""
 
 
 class Lab:
     """count: members. What is wanted of each begins as a single primary's, on an empty data folder for the first and none for others."""
 
-    def __init__(self, count: int = 1) -> None:
+    def __init__(self, count: int = 1, flavour: str = "mariadb") -> None:
+        self.flavour = flavour
         self.folder = Path(tempfile.mkdtemp(prefix="ph-lab-"))
         self.folder.chmod(0o755)
         end_with_us(self.folder, is_removed=True)
@@ -76,7 +89,7 @@ class Member:
             "uid": UID,
             "term": 1,
             "role": "primary",
-            "server": {"version": "10.11", "memory_bytes": 256 * MIB, "cpu_millis": 500, "parameters": {}},
+            "server": {"version": VERSIONS[lab.flavour], "memory_bytes": 256 * MIB, "cpu_millis": 500, "parameters": {}},
             "accounts": [ACCOUNT],
             "databases": [{"name": "orders", "character_set": "utf8mb4", "collation": "", "version": "1"}],
             "replication": {"user": "replication", "password": "follow"},
@@ -226,8 +239,10 @@ class Member:
 
     def root(self, *statements: str) -> str:
         """Over the socket, as the system's user; what the client prints."""
-        command = ["mariadb", "--no-defaults", f"--socket={self.folder}/run/server.sock", "--batch", "--skip-column-names"]
-        done = subprocess.run(command, input="; ".join(statements).encode(), capture_output=True, timeout=30, **_as_user())
+        client = {"mariadb": "mariadb", "mysql": "mysql"}[self.lab.flavour]
+        options = ["--no-defaults", f"--socket={self.folder}/run/server.sock", f"--user={user()}", "--batch", "--skip-column-names"]
+        how = self._how([client, *options])
+        done = subprocess.run(**how, input="; ".join(statements).encode(), capture_output=True, timeout=30)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
 
@@ -279,7 +294,7 @@ class Member:
             "POD_NAMESPACE": "default",
             "INSTANCE": "orders",
             "INSTANCE_UID": UID,
-            "FLAVOUR": "mariadb",
+            "FLAVOUR": self.lab.flavour,
             "DATA": str(self.folder / "data"),
             "RUN": str(self.folder / "run"),
             "TLS": str(self.folder / "tls"),
@@ -290,8 +305,16 @@ class Member:
         }
         with (self.folder / log).open("ab") as output:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, cwd="/", start_new_session=True, **_as_user()
+                **self._how(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, cwd="/", start_new_session=True
             )
+
+    def _how(self, command: list[str]) -> dict[str, Any]:
+        """As the servers' user, and with their root file system."""
+        if self.lab.flavour == "mariadb":
+            return {"args": command, **_as_user()}
+        entry = pwd.getpwnam(user())
+        within = ["/bin/sh", "-c", _WITHIN, "sh", MYSQL_ROOT, f"{entry.pw_uid}:{entry.pw_gid}", *command]
+        return {"args": ["unshare", "--mount", "--propagation", "private", *within]}
 
 
 def user() -> str:

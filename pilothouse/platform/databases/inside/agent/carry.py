@@ -13,7 +13,7 @@ from pilothouse.platform.databases.inside.agent.discarding import Discarding
 from pilothouse.platform.databases.inside.agent.disk import Ballast
 from pilothouse.platform.databases.inside.agent.gtid import covers
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
-from pilothouse.platform.databases.inside.agent.job import Job
+from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.plan import Do
@@ -22,6 +22,7 @@ from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen
 from pilothouse.platform.databases.inside.agent.sessions import Sessions
 from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.source import Has, Source
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
 from pilothouse.platform.databases.inside.agent.tuning import Tuned
 from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted, source_digest
@@ -41,9 +42,10 @@ class Carrier:
     clients: sessions that were there when idle ones were ended last, None while that is not being done.
     """
 
-    def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, memory: Memory) -> None:
+    def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, memory: Memory, changed: Callable[[], None]) -> None:
         self._settings = settings
         self._dialect = dialects.of(settings.flavour)
+        self._source = Source(self._dialect, settings.tls, changed)
         self._process = process
         self._sql = sql
         self._marks = marks
@@ -119,6 +121,8 @@ class Carrier:
         _empty(settings.data / "tmp")
         self._ballast.drop(seen.disk)
         truncates = wanted.role == "replica" and wanted.source is not None and 0 < self._memory.led < wanted.term
+        if truncates and not self._takes_back(wanted):
+            return
         text = configuration.text(self._dialect.options, settings, wanted.server, seen.disk.size, term=wanted.term, truncates=truncates)
         files.write(settings.configuration, text)
         if wanted.role == "primary":
@@ -128,6 +132,27 @@ class Carrier:
         self._marks.prepare("tls", Tls.version_of(settings.tls))
         self._asked = time.monotonic()
         self._process.start(self._dialect.program)
+
+    def _takes_back(self, wanted: Wanted) -> bool:
+        """False while it is not known what the new primary has. Raises Refused, OSError."""
+        if self._dialect.take_back is None:
+            return True
+        has = self._has(wanted)
+        if has is None:
+            return False
+        if not has.is_writable:
+            raise Refused(0, "its source does not accept writes yet, so it may not have all that it will have")
+        try:
+            self._dialect.take_back(self._settings, wanted.term, has.position)
+        except ValueError as error:
+            raise Refused(0, str(error)) from error
+        return True
+
+    def _has(self, wanted: Wanted) -> Has | None:
+        try:
+            return self._source.has(wanted)
+        except Failed as error:
+            raise Refused(0, str(error)) from error
 
     def _leads(self, wanted: Wanted) -> None:
         self._memory.leads(wanted.term)
@@ -159,6 +184,8 @@ class Carrier:
         except (Refused, OSError, ValueError) as error:
             self._marks.set("drained", seen.pid, LOST)
             raise Refused(0, str(error)) from error
+        if self._dialect.keeps_received and not self._marks.get("drained", seen.pid):
+            self._marks.set("drained", seen.pid, DRAINED)
 
     def _leave_drain(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         self._dialect.replication.leave_drain(self._sql)
@@ -166,6 +193,8 @@ class Carrier:
 
     def _follow(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """What was received and cannot be applied is forgotten by the server here."""
+        if self._dialect.follows_anybody and not self._is_of_one_history(wanted, answer):
+            return
         source = answer.replication
         forgets = source is not None and not covers(answer.executed, source.received)
         if forgets or not self._marks.get("drained", seen.pid):
@@ -174,6 +203,17 @@ class Carrier:
         self._memory.follows()
         self._dialect.replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
         self._marks.set("source", seen.pid, source_digest(wanted))
+
+    def _is_of_one_history(self, wanted: Wanted, answer: Answer) -> bool:
+        """Whether the source has all that this server has; it has ceased to receive, so that its own position stays.
+
+        False while that is not known. Raises Refused: one that has transactions of its own follows nobody.
+        """
+        has = self._has(wanted)
+        if has is not None and not covers(has.position, answer.executed):
+            more = "" if has.is_writable else " yet"
+            raise Refused(0, f"this member has transactions that its source has not{more}: it has {answer.executed}")
+        return has is not None
 
     def _receive(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """When neither thread runs the server forgets what it has received and not applied."""

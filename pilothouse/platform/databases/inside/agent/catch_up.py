@@ -3,20 +3,17 @@
 It has when it has received what its source had when that was asked.
 """
 
-import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pymysql
-
 from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
 from pilothouse.platform.databases.inside.agent.gtid import covers
-from pilothouse.platform.databases.inside.agent.job import Failed, Job
+from pilothouse.platform.databases.inside.agent.job import Job
 from pilothouse.platform.databases.inside.agent.seen import Replication
+from pilothouse.platform.databases.inside.agent.source import ask
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
-_TIMEOUT_S = 5
 _AGAIN_S = 1.0
 """After a question that failed."""
 
@@ -39,31 +36,9 @@ class CatchUp:
         now = time.monotonic()
         if self._job is None or (self._job.is_over and self._job.error and now - self._since >= _AGAIN_S):
             self._since, self._answer = now, (answer := [])
-            self._job = Job("catch up", lambda job: answer.append(self._ask(wanted)), self._changed)
+            self._job = Job("catch up", lambda job: answer.append(ask(self._dialect, wanted, self._tls).position), self._changed)
         return any(covers(replication.received, position) for position in self._answer)
 
     def forget(self) -> None:
         """What was asked before the server ended, or of another source, says nothing of what has been acknowledged since."""
         self._job, self._answer = None, []
-
-    def _ask(self, wanted: Wanted) -> str:
-        """The source's position. Raises Failed."""
-        assert wanted.source is not None
-        assert wanted.replication is not None
-        context = ssl.create_default_context(cafile=str(self._tls / "ca.crt"))
-        try:
-            connection = pymysql.connect(
-                host=wanted.source.host,
-                port=wanted.source.port,
-                user=wanted.replication.user,
-                password=wanted.replication.password,
-                ssl=context,
-                connect_timeout=_TIMEOUT_S,
-                read_timeout=_TIMEOUT_S,
-            )
-            with connection, connection.cursor() as cursor:
-                cursor.execute(self._dialect.position)
-                row = cursor.fetchone()
-        except (pymysql.Error, OSError) as error:
-            raise Failed(f"the source could not be asked: {error}") from error
-        return str(row[0]) if row else ""

@@ -33,7 +33,7 @@ def sentence(code: int, form: ErrorLog, log: Path) -> str:
 
 def is_untruncated(form: ErrorLog, log: Path) -> bool:
     """The server did not start because what it should take back cannot be taken back."""
-    return any(form.untruncated in text for text in last_errors(form, log))
+    return bool(form.untruncated) and any(form.untruncated in text for text in last_errors(form, log))
 
 
 def is_out_of_room(form: ErrorLog, log: Path) -> bool:

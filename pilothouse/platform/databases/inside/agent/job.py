@@ -27,6 +27,11 @@ class Job:
     def is_over(self) -> bool:
         return not self._thread.is_alive()
 
+    def wait(self, within_s: float) -> bool:
+        """Whether it is over within that time."""
+        self._thread.join(within_s)
+        return self.is_over
+
     @property
     def is_given_up(self) -> bool:
         return self._given_up.is_set()

@@ -40,8 +40,12 @@ WAITING_S = 0.1
 """Between looks while there is no server, for an order or for its container."""
 DRAINING_S = 0.003
 """Between two looks for idle sessions to end."""
+FOLLOWING_S = 0.005
+"""After the step that follows another server, which may wait for that one's answer first."""
 AGAIN_S = 1.0
 """After a step that failed."""
+
+_PAUSES = {Do.DISCARD: WAITING_S, Do.START: BUSY_S, Do.END_IDLE: DRAINING_S, Do.FOLLOW: FOLLOWING_S}
 
 
 def _is_alone(wanted: Wanted | None) -> bool:
@@ -65,7 +69,7 @@ class Loop:
         self._marks = Marks(settings.run)
         self._process = Process(settings.run, self._wake.set)
         self._sql = Sql(settings.socket, settings.user)
-        self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory)
+        self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory, self._wake.set)
         self._observer = Observer(settings, self._process, self._sql, self._marks, self._wake.set)
         self._keeper = Keeper(settings, self._wake.set)
         self._report = ReceivedReport(self._dialect, settings.tls, self._wake.set)
@@ -182,8 +186,7 @@ class Loop:
         if step.do is Do.CLOSE:
             self._observer.read_only_since = time.time()
         again_s = AGAIN_S if error else 0.0
-        pauses = {Do.DISCARD: WAITING_S, Do.START: BUSY_S, Do.END_IDLE: DRAINING_S, Do.RECEIVE: again_s, Do.DRAIN: again_s}
-        return pauses.get(step.do, 0.0), error
+        return _PAUSES.get(step.do, again_s if step.do in (Do.RECEIVE, Do.DRAIN) else 0.0), error
 
     def _seed(self, wanted: Wanted) -> tuple[float, str]:
         assert wanted.seed is not None

@@ -206,7 +206,7 @@ def _behind(target: str, answer: Answer, source: Replication | None) -> Step:
         return Step(Do.WAIT, doing, error=lacks if has_all else "")
     if not source.by_gtid and source.sql_errno == APPLIED_BEFORE:
         return Step(Do.SKIP_IN_DRAIN, doing)
-    return Step(Do.DRAIN, doing, error="" if source.by_gtid else source.sql_error)
+    return Step(Do.DRAIN, doing, error=source.sql_error)
 
 
 def _settled(wanted: Wanted, answer: Answer, memory: Memory) -> Step:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 MIB = 1 << 20
-_SERVER = 90 * MIB  # code, dictionary, log buffers and the threads of an idle server, measured
+SERVER = 90 * MIB
+"""Code, dictionary, log buffers and the threads of an idle server: MariaDB's, measured."""
 _A_CONNECTION = MIB  # stack, network and sort buffers of one that works
 _LEAST_POOL = 16 * MIB
 _LEAST_REDO = 16 * MIB
@@ -19,12 +20,12 @@ class Sizes:
     redo_log: int
 
 
-def sizes(memory_bytes: int, volume_bytes: int) -> Sizes:
+def sizes(memory_bytes: int, volume_bytes: int, server_bytes: int = SERVER) -> Sizes:
     """memory_bytes: the container's limit. A quarter of what the server leaves is for connections, the rest for the buffer pool.
 
-    volume_bytes: of which the redo log takes a tenth at most.
+    volume_bytes: of which the redo log takes a tenth at most. server_bytes: what the server itself takes.
     """
-    free = max(0, memory_bytes - _SERVER)
+    free = max(0, memory_bytes - server_bytes)
     connections = min(2000, max(30, free // 4 // _A_CONNECTION))
     pool = max(_LEAST_POOL, (free * 7 // 10) // MIB * MIB)
     redo = max(_LEAST_REDO, min(1024 * MIB, pool // 2, volume_bytes // 10) // MIB * MIB)

@@ -1,9 +1,9 @@
 """What differs between the flavours of servers that an agent can run: `seam` has what each must give, the folders have how."""
 
-from pilothouse.platform.databases.inside.agent.dialects import mariadb
+from pilothouse.platform.databases.inside.agent.dialects import mariadb, mysql
 from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
 
-DIALECTS: dict[str, Dialect] = {"mariadb": mariadb.DIALECT}
+DIALECTS: dict[str, Dialect] = {"mariadb": mariadb.DIALECT, "mysql": mysql.DIALECT}
 """By flavour."""
 
 

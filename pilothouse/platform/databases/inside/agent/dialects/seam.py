@@ -36,7 +36,7 @@ class Options:
 class ErrorLog:
     """line: matches one that names an error, which is its group 1. start: a part of the line with which each server begins.
 
-    untruncated: a part of what a server says that cannot take back what nobody has acknowledged.
+    untruncated: a part of what a server says that cannot take back what nobody has acknowledged, "" where none says so.
     """
 
     line: re.Pattern[str]
@@ -132,6 +132,10 @@ class Dialect:
     column. report: readies a session that tells a primary from where on it wants the log. gate: an `init_connect` that waits until the
     server accepts writes. variables: name, value and is_numeric of the settings whose names the parameter lists. end_idle: ends those of
     the sessions that still do nothing.
+
+    take_back: before a start as a replica, takes out of data that were the primary's what the new primary's position has not; None where
+    the server's own recovery does so. Its number is the term. Raises OSError, ValueError. keeps_received: what a replica has received
+    outlives its server by itself. follows_anybody: the server does not notice that it has transactions that its source has not.
     """
 
     program: str
@@ -147,3 +151,6 @@ class Dialect:
     gate: str
     variables: str
     end_idle: Callable[[Sql, Collection[int]], None]
+    take_back: Callable[[Settings, int, str], None] | None
+    keeps_received: bool
+    follows_anybody: bool

@@ -26,4 +26,7 @@ DIALECT = Dialect(
         "FROM information_schema.SYSTEM_VARIABLES WHERE FIND_IN_SET(LOWER(VARIABLE_NAME), %s)"
     ),
     end_idle=sessions.end_idle,
+    take_back=None,
+    keeps_received=False,
+    follows_anybody=False,
 )
