@@ -32,8 +32,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def read(path: Path) -> str:
-    """ "" when it is not there."""
+    """ "" when it is not there, also when it is a process's own and that ends meanwhile."""
     try:
         return path.read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""

@@ -72,6 +72,14 @@ class Sql:
         for statement in statements:
             self.rows(statement)
 
+    def probe(self) -> None:
+        """Raises Unreachable when no new connection is let in, Refused when there are too many."""
+        other = Sql(self._socket, self._user, self._timeout_s)
+        try:
+            other.run("DO 0")
+        finally:
+            other.close()
+
     def close(self) -> None:
         if self._connection is not None:
             with suppress(pymysql.Error, OSError):

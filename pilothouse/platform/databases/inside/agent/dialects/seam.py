@@ -123,6 +123,9 @@ class Accounts(Protocol):
     def found_rights(self, sql: Sql, name: str) -> Rights:
         """Raises Unreachable, Refused."""
 
+    def why_not_now(self, sql: Sql) -> str:
+        """Why no account may be changed at the moment; "" when one may. Raises Unreachable, Refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:

@@ -1,7 +1,7 @@
 """Makes accounts and databases in the primary what the order says, with no statement where all is so already."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,12 +26,16 @@ class Outcome:
     partial: bool = False
 
 
+class Postponed(Exception):
+    """Nothing of an account can be changed at the moment; one sentence of why."""
+
+
 class Partly(Refused):
     """All of an account was carried out but for the rights that the message names."""
 
 
 def apply(server: Accounts, sql: Sql, wanted: Wanted) -> dict[str, Outcome]:
-    """One bad entry does not stop the others. Raises Unreachable."""
+    """One bad entry does not stop the others. Raises Unreachable, Postponed."""
     if wanted.replication is not None:
         _account(server, sql, _replication(wanted.replication))
     return dict(_each(server, sql, wanted))
@@ -44,7 +48,7 @@ def _each(server: Accounts, sql: Sql, wanted: Wanted) -> Iterator[tuple[str, Out
     for account in wanted.accounts:
         yield f"account/{account.name}", _tried(account.version, partial(_foreign_account, server, sql, account, own))
     for dropped in wanted.dropped:
-        yield f"{dropped.kind}/{dropped.name}", _tried(dropped.version, partial(_drop, sql, dropped, own))
+        yield f"{dropped.kind}/{dropped.name}", _tried(dropped.version, partial(_drop, server, sql, dropped, own))
 
 
 def _tried(version: str, work: Callable[[], None]) -> Outcome:
@@ -71,8 +75,20 @@ def _foreign_account(server: Accounts, sql: Sql, account: Account, own: frozense
 def _account(server: Accounts, sql: Sql, account: Account) -> None:
     for grant in account.grants:
         _check(grant)
-    sql.run(*server.login_statements(sql, account))
-    _each_right(sql, rights.statements(account.name, rights.wanted(account), server.found_rights(sql, account.name)))
+    _run(server, sql, server.login_statements(sql, account))
+    changes = rights.statements(account.name, rights.wanted(account), server.found_rights(sql, account.name))
+    _each_right(sql, _possible(server, sql, changes))
+
+
+def _run(server: Accounts, sql: Sql, statements: Sequence[str]) -> None:
+    sql.run(*_possible(server, sql, statements))
+
+
+def _possible(server: Accounts, sql: Sql, statements: Sequence[str]) -> Sequence[str]:
+    """Raises Postponed."""
+    if statements and (why := server.why_not_now(sql)):
+        raise Postponed(why)
+    return statements
 
 
 def _each_right(sql: Sql, statements: Iterable[str]) -> None:
@@ -110,14 +126,14 @@ def _database(sql: Sql, database: Database) -> None:
         sql.run(f"ALTER DATABASE {names.identifier(database.name)} {defaults}")
 
 
-def _drop(sql: Sql, dropped: Dropped, own: frozenset[str]) -> None:
+def _drop(server: Accounts, sql: Sql, dropped: Dropped, own: frozenset[str]) -> None:
     if dropped.kind == "database":
         if dropped.name in _SYSTEM_DATABASES:
             raise ValueError(f"the database {dropped.name} is the system's own")
         return sql.run(f"DROP DATABASE IF EXISTS {names.identifier(dropped.name)}")
     if dropped.name in own:
         raise ValueError(f"the account {dropped.name} is the system's own")
-    sql.run(f"DROP USER IF EXISTS {names.account(dropped.name)}")
+    _run(server, sql, [f"DROP USER IF EXISTS {names.account(dropped.name)}"])
     return _end_sessions(sql, dropped.name)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pilothouse.platform.databases.inside.agent import dialects
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
-from pilothouse.platform.databases.inside.agent.objects.apply import Outcome, apply
+from pilothouse.platform.databases.inside.agent.objects.apply import Outcome, Postponed, apply
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
@@ -37,7 +37,7 @@ class Keeper:
         sql = Sql(self._settings.socket, self._settings.user, _STATEMENT_S)
         try:
             self.outcomes = apply(dialects.of(self._settings.flavour).accounts, sql, wanted)
-        except (Unreachable, Refused) as error:
+        except (Unreachable, Refused, Postponed) as error:
             raise Failed(f"accounts and databases: {error}") from error
         finally:
             sql.close()

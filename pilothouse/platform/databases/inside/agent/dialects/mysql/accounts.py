@@ -23,6 +23,14 @@ def login_statements(sql: Sql, account: Account) -> Sequence[str]:
     return list(_changes(account, row) if row else _creation(account))
 
 
+def why_not_now(sql: Sql) -> str:
+    """A change of accounts holds up all new connections until it is acknowledged, also those of the replicas that should acknowledge it."""
+    if not sql.row("SELECT @@global.rpl_semi_sync_source_enabled AS waits")["waits"]:
+        return ""
+    row = sql.row("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_source_clients'")
+    return "" if int(row["Value"]) else "no replica is connected that could acknowledge a change of accounts"
+
+
 def found_rights(sql: Sql, name: str) -> Rights:
     """The server tells all rights on everything one by one, so they are compared with the agent's own, which are all."""
     rights = found(_lines(sql, f"SHOW GRANTS FOR {names.account(name)}"))

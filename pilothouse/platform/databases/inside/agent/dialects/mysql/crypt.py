@@ -52,7 +52,7 @@ def _text(state: bytes) -> str:
     made = []
     for _ in range(10):
         made.append(_signs(state[a] << 16 | state[b] << 8 | state[c], 4))
-        a, b, c = b + 1, c + 1, a + 1
+        a, b, c = c + 1, a + 1, b + 1
     made.append(_signs(state[31] << 8 | state[30], 3))
     return "".join(made)
 

@@ -20,7 +20,18 @@ _COUNTED = re.compile(r" - retry-time: .* message: ")
 
 
 def look(sql: Sql) -> Answer:
-    """Raises Unreachable, Refused."""
+    """A server whose commits wait while no replica is there to acknowledge them is asked by a new connection, too: a change of accounts
+    that waits lets nobody in, neither clients nor replicas, and goes on doing so until another member takes over.
+
+    Raises Unreachable, Refused.
+    """
+    answer = _look(sql)
+    if answer.semi_sync.waiting and not answer.semi_sync.acknowledging:
+        sql.probe()
+    return answer
+
+
+def _look(sql: Sql) -> Answer:
     variables = sql.row("SELECT " + ", ".join(f"@@global.{name} AS {name}" for name in (*_VARIABLES, *_SEMI_SYNC)))
     names = ", ".join(f"'{name}'" for name in _STATUS)
     status = {row["Variable_name"]: str(row["Value"]) for row in sql.rows(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")}
