@@ -25,6 +25,12 @@ class Trio:
     namespace: str
 
     def create(self, replicas: int = 3) -> None:
+        self.ask(replicas)
+        self.until_well(CREATE_S)
+        self.sql(self.primary, TABLE)
+
+    def ask(self, replicas: int = 3) -> None:
+        """For the instance, without waiting for it."""
         self.cluster.kubectl("create", "namespace", self.namespace, check=False)
         spec = {
             "replicas": replicas,
@@ -35,10 +41,14 @@ class Trio:
             "deletionProtection": False,
             "finalBackup": False,
         }
-        wanted = {"apiVersion": "databases.pilothouse.dev/v1", "kind": "MySQL", "metadata": {"name": NAME}, "spec": spec}
+        self.apply("MySQL", NAME, **spec)
+
+    def apply(self, kind: str, name: str, **spec: Any) -> None:
+        wanted = {"apiVersion": "databases.pilothouse.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
         self.kubectl("apply", "-f", "-", input=json.dumps(wanted))
-        self.until_well(CREATE_S)
-        self.sql(self.primary, TABLE)
+
+    def change(self, **spec: Any) -> None:
+        self.kubectl("patch", "mysql", NAME, "--type=merge", "-p", json.dumps({"spec": spec}))
 
     # what the cluster says
 

@@ -262,6 +262,9 @@ class Member:
         paths = (self.folder / "agent.log", self.folder / "data" / "log" / "error.log")
         return "\n".join(path.read_text(errors="replace")[-2500:] for path in paths if path.exists())
 
+    def server_log(self) -> str:
+        return (self.folder / "data" / "log" / "error.log").read_text(errors="replace")
+
     def _context(self, client: str | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self.folder / "tls" / "ca.crt"))
         if client is not None:

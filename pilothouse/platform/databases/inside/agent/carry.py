@@ -72,7 +72,7 @@ class Carrier:
             Do.GIVE_UP_DRAIN: lambda wanted, seen, answer: self._marks.set("drained", seen.pid, LOST),
             Do.STOP_RECEIVING: lambda wanted, seen, answer: self._dialect.replication.stop_receiving(self._sql),
             Do.FOLLOW: self._follow,
-            Do.ACKNOWLEDGE: lambda wanted, seen, answer: self._dialect.replication.acknowledge(self._sql, wanted.acknowledges),
+            Do.ACKNOWLEDGE: lambda wanted, seen, answer: self._dialect.replication.acknowledge(self._sql, wanted, self._settings.mysql),
             Do.RECEIVE: self._receive,
             Do.DEMOTE: self._demote,
             Do.PROMOTE: self._promote,
@@ -250,7 +250,10 @@ class Carrier:
         for name in configuration.removed(files.read(self._settings.configuration), text):
             with suppress(Refused):
                 self._sql.run(f"SET GLOBAL {name} = DEFAULT")
-        tuned = tuning.tune(self._sql, self._dialect.variables, configuration.online(self._dialect.options, wanted.server, seen.disk.size))
+        values = configuration.online(self._dialect.options, wanted.server, seen.disk.size)
+        if wanted.role == "replica" and not answer.semi_sync.replica:
+            values.pop("sync_relay_log")  # it counts from when this member acknowledges
+        tuned = tuning.tune(self._sql, self._dialect.variables, values)
         files.write(self._settings.configuration, text)
         self._ballast.keep(seen.disk)
         self.tuned = (seen.pid, (wanted.server, seen.disk.size), tuned)

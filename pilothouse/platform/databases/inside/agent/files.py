@@ -1,6 +1,8 @@
 """Small files that are whole or not there."""
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,6 +23,13 @@ def write_durably(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     new.rename(path)
     sync_folder(path.parent)
+
+
+def sync(paths: Iterable[Path]) -> None:
+    """Whoever has written to them; those that have gone meanwhile are left out. Raises OSError."""
+    for path in paths:
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -152,10 +152,13 @@ def _repoint(answer: Answer, source: Replication | None) -> Step:
 
 
 def _following(wanted: Wanted, answer: Answer, source: Replication) -> Step | None:
-    if source.sql and answer.semi_sync.replica != wanted.acknowledges:
+    is_catching_up = wanted.acknowledges and not covers(later(source.received, answer.executed), wanted.handed)
+    if source.sql and answer.semi_sync.replica != wanted.acknowledges and not is_catching_up:
         return Step(Do.ACKNOWLEDGE, "changing whether it acknowledges")
     if source.is_fenced or not source.sql:
         return Step(Do.RECEIVE, "following the primary", error=_trouble(source))
+    if is_catching_up and not answer.semi_sync.replica:
+        return Step(Do.WAIT, "receiving what the primary began with", error=source.io_error)
     return None if source.receives else Step(Do.WAIT, "connecting to the primary", error=source.io_error)
 
 

@@ -37,17 +37,20 @@ class Report:
         self._place: tuple[str, str, int] = ("", "", 0)
         self._since = 0.0
         self._told: tuple[str, str, int] = ("", "", 0)
+        self._has_acknowledged = False
         self._job: Job | None = None
 
     def see_to(self, wanted: Wanted, answer: Answer) -> None:
-        """Of a replica that acknowledges."""
-        replication = answer.replication
-        if replication is None or not replication.receives or not answer.semi_sync.acknowledges or not wanted.acknowledges:
+        """Of a replica that acknowledges. What it had received before it began to, or from another source, is told at once."""
+        replication, had = answer.replication, self._has_acknowledged
+        self._has_acknowledged = acknowledges = wanted.acknowledges and answer.semi_sync.acknowledges
+        if replication is None or not replication.receives or not replication.log_file or not acknowledges:
             return
         place, now = (replication.host, replication.log_file, replication.log_position), time.monotonic()
         if place != self._place:
-            self._place, self._since = place, now
-        elif place != self._told and now - self._since >= QUIET_S and (self._job is None or self._job.is_over):
+            is_new = not had or place[0] != self._place[0]
+            self._place, self._since = place, now - (QUIET_S if is_new else 0.0)
+        if place != self._told and now - self._since >= QUIET_S and (self._job is None or self._job.is_over):
             self._since = now
             self._job = Job("report", lambda job: self._work(wanted, answer, replication, place), self._changed)
 

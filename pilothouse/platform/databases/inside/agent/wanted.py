@@ -103,6 +103,7 @@ class Wanted:
     gate: bool
     drain: bool
     promote_after: str
+    handed: str
     seed: Seed | None
     reseed: str
     server: Server
@@ -145,7 +146,8 @@ def parse(text: bytes) -> Wanted:
         graceful=fields.flag("graceful"),
         gate=fields.flag("gate"),
         drain=fields.flag("drain"),
-        promote_after=_position(fields.text("promote_after", "")),
+        promote_after=_position(fields.text("promote_after", ""), "promote_after"),
+        handed=_position(fields.text("handed", ""), "handed"),
         seed=_seed(fields.part("seed")),
         reseed=fields.text("reseed", ""),
         server=_server(fields.part("server")),
@@ -162,11 +164,11 @@ def _one_of(value: str, name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _position(text: str) -> str:
+def _position(text: str, name: str) -> str:
     try:
         check(text)
     except ValueError as error:
-        raise Malformed(f"promote_after is {text!r}, which is no position such as 0-17-55, or SERVER:1-55") from error
+        raise Malformed(f"{name} is {text!r}, which is no position such as 0-17-55, or SERVER:1-55") from error
     return text
 
 

@@ -24,6 +24,7 @@ class Order:
     gate: bool = False
     drain: bool = False
     promote_after: str = ""
+    handed: str = ""
     seed: str = ""
     donor: str = ""
     reseed: str = ""
@@ -41,6 +42,7 @@ class Order:
             "gate": self.gate,
             "drain": self.drain,
             "promote_after": self.promote_after,
+            "handed": self.handed,
             "reseed": self.reseed,
         }
 
@@ -81,6 +83,7 @@ def _of_replica(wish: Wish, standing: Standing, members: Mapping[str, Member], m
         "replica",
         source=standing.primary,
         acknowledges=member.name in acknowledgements.wanted(wish, standing, members),
+        handed=standing.move.handed if standing.move.target == standing.primary else "",
         graceful=standing.move.source == member.name and standing.move.kind == "switchover" and bool(standing.move.handed),
         gate=switchover.is_before_hand_over(standing) and standing.move.target == member.name,
         reseed=_reseed(wish, standing, members, member),

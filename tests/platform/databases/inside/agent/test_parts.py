@@ -62,6 +62,7 @@ class TestWanted:
             ({"source": {"host": "a", "port": 1}}, "replication"),
             ({"promote_after": "soon"}, "promote_after"),
             ({"promote_after": "0-1"}, "promote_after"),
+            ({"handed": "soon"}, "handed"),
             ({"seed": {"kind": "stolen"}}, "seed.kind"),
             ({"accounts": [{"name": 5}]}, "accounts[0].name"),
             ({"accounts": {}}, "accounts"),

@@ -14,6 +14,7 @@ from pilothouse.platform.databases.inside.agent.wanted import Address, Credentia
 
 SOURCE = Address("orders-0", 3306)
 CLONE = Seed("clone", "", SOURCE)
+ACKNOWLEDGING = SemiSync(False, True, 0, 0, True)
 ROOM = Disk(1000 * MIB, 900 * MIB)
 
 
@@ -32,6 +33,7 @@ def wanted(role: str = "primary", **changes: Any) -> Wanted:
         gate=False,
         drain=False,
         promote_after="",
+        handed="",
         seed=None,
         reseed="",
         server=Server("10.11", 256 * MIB, 500, {}),
@@ -126,6 +128,11 @@ SAME = Memory("s", "s")
         (follower(), seen(answer(replication=following(sql=False))), SAME, Do.RECEIVE),
         (follower(), seen(answer(replication=following(io="Connecting"))), SAME, Do.WAIT),
         (follower(acknowledges=True), seen(answer(replication=following())), SAME, Do.ACKNOWLEDGE),
+        (follower(acknowledges=True, handed="0-17-5"), seen(answer(replication=following())), SAME, Do.ACKNOWLEDGE),
+        (follower(acknowledges=True, handed="0-17-9"), seen(answer(replication=following())), SAME, Do.WAIT),
+        (follower(acknowledges=True, handed="0-17-9"), seen(answer(replication=following(received="0-17-9"))), SAME, Do.ACKNOWLEDGE),
+        (follower(acknowledges=True, handed="0-17-9"), seen(answer(replication=following(io="No"))), SAME, Do.RECEIVE),
+        (follower(acknowledges=True, handed="0-17-9"), seen(answer(replication=following(), semi_sync=ACKNOWLEDGING)), SAME, Do.DONE),
         (follower(gate=True), seen(answer(replication=following())), SAME, Do.GATE),
         # a fence
         (wanted("replica"), seen(answer(replication=following())), SAME, Do.STOP_RECEIVING),

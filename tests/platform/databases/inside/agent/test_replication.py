@@ -1,6 +1,7 @@
 """A primary with two replicas, as real processes: seeding, following, fencing, promotion and the return of an old primary."""
 
 import http.client
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from pilothouse.platform.databases.inside.agent.replication import NEAR
 
 from tests.platform.databases.lab import Lab, Member, State
 
@@ -50,7 +52,7 @@ def fence(term: int, *replicas: Member) -> list[State]:
 def promote(term: int, primary: Member, position: str, *others: Member) -> None:
     primary.put(term=term, role="primary", semi_sync=True, promote_after=position, source=None)
     for other in others:
-        follow(other, primary, term=term)
+        follow(other, primary, term=term, handed=position)
     primary.until(lambda state: state["writable"] and state["term"] == term)
 
 
@@ -119,6 +121,22 @@ def test_what_nobody_acknowledged_is_taken_back_and_received_again_from_the_new_
     for member in (old, third):
         member.until(lambda state: state["applied"] and state["replication"]["io"])
         eventually(lambda member=member: ids(member) == [1, 3, 7])
+
+
+def test_a_replica_far_behind_a_new_primary_acknowledges_once_it_has_what_that_began_with(lab: Lab) -> None:
+    old, new, third = lab.members
+    fence(1, third)
+    for number in range(2 * NEAR):
+        old.sql("INSERT INTO t VALUES (%s)", number)
+    old.kill_server()
+    (state,) = fence(2, new, third)[:1]
+    assert state["gtid"]["received"] != third.state()["gtid"]["received"]
+    promote(2, new, state["gtid"]["received"], third)
+    new.sql("INSERT INTO t VALUES (-1)")  # nobody else acknowledges it
+    assert ids(third) == [-1, *range(2 * NEAR)]
+    assert third.root("SELECT @@global.sync_relay_log, @@global.rpl_semi_sync_slave_enabled").split() == ["1", "1"]
+    kinds = re.findall(rf"Start (\S+) replication to master '\S+:{new.sql_port}'", third.server_log())
+    assert kinds == ["asynchronous", "semi-sync"]
 
 
 def test_a_fenced_replica_receives_nothing_more_and_says_at_which_term(lab: Lab) -> None:

@@ -51,14 +51,17 @@ class Replication(Protocol):
         """A copy comes without the log of its source: the new log goes on from the position of the copy."""
 
     def follow(self, sql: Sql, wanted: Wanted, answer: Answer, server_id: int, tls: Path) -> None:
-        """From what it has in its own log."""
+        """From what it has in its own log. One that acknowledges nothing, as when it is far behind, does not wait for its disk."""
 
     def receive(self, sql: Sql) -> None: ...
 
     def stop_receiving(self, sql: Sql) -> None: ...
 
-    def acknowledge(self, sql: Sql, is_wanted: bool) -> None:
-        """Also of a connection that is there. Nothing received is forgotten."""
+    def acknowledge(self, sql: Sql, wanted: Wanted, data: Path) -> None:
+        """Also of a connection that is there. Nothing received is forgotten.
+
+        data: the folder of relay logs: what has been received without acknowledging may be in memory alone, and is synced first.
+        """
 
     def drain(self, sql: Sql, folder: Path, answer: Answer) -> None:
         """Applies what was received before the server's start, or by the source before. folder: the server's.

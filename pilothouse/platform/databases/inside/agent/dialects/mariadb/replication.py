@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pilothouse.platform.databases.inside.agent import files
+from pilothouse.platform.databases.inside.agent.acknowledging import is_far_behind, relay_sync
 from pilothouse.platform.databases.inside.agent.dialects.mariadb import relay
 from pilothouse.platform.databases.inside.agent.gtid import later, sequence
 from pilothouse.platform.databases.inside.agent.seen import Answer
@@ -13,13 +15,18 @@ PARALLEL = 4
 
 
 def follow(sql: Sql, wanted: Wanted, answer: Answer, server_id: int, tls: Path) -> None:
-    """From what it has in its own log, which an old primary's position as a replica does not know of. Raises Unreachable, Refused."""
+    """From what it has in its own log, which an old primary's position as a replica does not know of. Raises Unreachable, Refused.
+
+    One that acknowledges nothing, be it that it is far behind and has to catch up first, does not wait for its disk.
+    """
+    acknowledges = wanted.acknowledges and not is_far_behind(wanted, answer.executed)
     if answer.replication is not None:
         sql.run("STOP SLAVE")
     sql.run(
         f"SET GLOBAL server_id = {server_id}",
         f"SET GLOBAL slave_parallel_threads = {PARALLEL}",
-        f"SET GLOBAL rpl_semi_sync_slave_enabled = {int(wanted.acknowledges)}",
+        f"SET GLOBAL sync_relay_log = {relay_sync(wanted) if acknowledges else 0}",
+        f"SET GLOBAL rpl_semi_sync_slave_enabled = {int(acknowledges)}",
     )
     if answer.applied != answer.executed:
         sql.rows("SET GLOBAL gtid_slave_pos = %s", (answer.executed,))
@@ -41,9 +48,15 @@ def stop_receiving(sql: Sql) -> None:
     sql.run("STOP SLAVE IO_THREAD")
 
 
-def acknowledge(sql: Sql, is_wanted: bool) -> None:
-    """It counts from the next connection on. The thread that applies goes on, so nothing received is forgotten."""
-    sql.run(f"SET GLOBAL rpl_semi_sync_slave_enabled = {int(is_wanted)}", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD")
+def acknowledge(sql: Sql, wanted: Wanted, data: Path) -> None:
+    """It counts from the next connection on. The thread that applies goes on, so nothing received is forgotten.
+
+    data: the folder of relay logs: what has been received without acknowledging may be in memory alone.
+    """
+    if wanted.acknowledges:
+        sql.run(f"SET GLOBAL sync_relay_log = {relay_sync(wanted)}")
+        files.sync(data.glob("relay.*"))
+    sql.run(f"SET GLOBAL rpl_semi_sync_slave_enabled = {int(wanted.acknowledges)}", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD")
 
 
 def adopt(sql: Sql, position: str) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pilothouse.platform.databases.inside.agent import files
+from pilothouse.platform.databases.inside.agent.acknowledging import is_far_behind, relay_sync
 from pilothouse.platform.databases.inside.agent.seen import Answer
 from pilothouse.platform.databases.inside.agent.sql import Sql
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
@@ -15,12 +17,14 @@ def adopt(sql: Sql, position: str) -> None:
 
 def follow(sql: Sql, wanted: Wanted, answer: Answer, server_id: int, tls: Path) -> None:
     """Relay logs go: what is in them was applied before, or is asked for again."""
+    acknowledges = wanted.acknowledges and not is_far_behind(wanted, answer.executed)
     if answer.replication is not None:
         sql.run("STOP REPLICA")
     sql.run(
         "RESET REPLICA ALL",
         f"SET GLOBAL server_id = {server_id}",
-        f"SET GLOBAL rpl_semi_sync_replica_enabled = {int(wanted.acknowledges)}",
+        f"SET GLOBAL sync_relay_log = {relay_sync(wanted) if acknowledges else 0}",
+        f"SET GLOBAL rpl_semi_sync_replica_enabled = {int(acknowledges)}",
     )
     assert wanted.source is not None
     assert wanted.replication is not None
@@ -41,9 +45,13 @@ def stop_receiving(sql: Sql) -> None:
     sql.run("STOP REPLICA IO_THREAD")
 
 
-def acknowledge(sql: Sql, is_wanted: bool) -> None:
+def acknowledge(sql: Sql, wanted: Wanted, data: Path) -> None:
     """It counts from the next connection on."""
-    sql.run(f"SET GLOBAL rpl_semi_sync_replica_enabled = {int(is_wanted)}", "STOP REPLICA IO_THREAD", "START REPLICA IO_THREAD")
+    if wanted.acknowledges:
+        sql.run(f"SET GLOBAL sync_relay_log = {relay_sync(wanted)}")
+        files.sync(data.glob("relay.*"))
+    enabled = f"SET GLOBAL rpl_semi_sync_replica_enabled = {int(wanted.acknowledges)}"
+    sql.run(enabled, "STOP REPLICA IO_THREAD", "START REPLICA IO_THREAD")
 
 
 def drain(sql: Sql, folder: Path, answer: Answer) -> None:
