@@ -37,7 +37,8 @@ from pilothouse.platform.builds.pod import SYSTEM, BuilderConfig
 from pilothouse.platform.builds.types import BUILD
 from pilothouse.platform.databases.bundle import bundle
 from pilothouse.platform.databases.mysql.backups.controller import InstanceBackupController
-from pilothouse.platform.databases.mysql.image import MARIADB
+from pilothouse.platform.databases.mysql.image import DEFAULT_FLAVOUR, PROGRAMS
+from pilothouse.platform.databases.mysql.images import Ensure
 from pilothouse.platform.databases.mysql.part import MySQLPart
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.backups.controller import BackupController
@@ -109,7 +110,11 @@ class Platform:
         self.options = options
         self._stands_in = False
         local = options.local
-        self.mariadb = ProgramImages(MARIADB, options.registry, local.images) if local is not None else None
+        self.servers = (
+            {flavour: ProgramImages(each, options.registry, local.images) for flavour, each in PROGRAMS.items()}
+            if local is not None
+            else None
+        )
         self.recorder = Recorder(self.client, decisions, "pilothouse", socket.gethostname())
         self._outer = supervisor
 
@@ -163,7 +168,7 @@ class Platform:
         recorder = self.recorder
         databases, bindings, backups = self._of_databases()
         return {
-            "databases": (databases, lambda: MySQLPart(databases, caches[databases], recorder, image_source(self.mariadb), bundle())),
+            "databases": (databases, lambda: MySQLPart(databases, caches[databases], recorder, self._server_images(), bundle())),
             "backups": (backups, lambda: BackupController(backups, caches[backups], recorder, SOURCES, bundle())),
             "backup stores": (backups, lambda: StoreController(backups, caches[backups], recorder, SOURCES, bundle())),
             "instance backups": (backups, lambda: InstanceBackupController(backups, caches[backups], recorder, bundle())),
@@ -173,9 +178,12 @@ class Platform:
     async def _warm(self, bases: Bases) -> None:
         """What builds and databases will ask for first; one after the other, since the machine has other work meanwhile."""
         await bases.warm(stand_ins=self._stands_in)
-        if self.mariadb is not None:
+        if self.servers is not None:
             await asyncio.sleep(QUIET_S)
-            await self.mariadb.warm()
+            await self.servers[DEFAULT_FLAVOUR].warm()
+
+    def _server_images(self) -> Ensure:
+        return image_source(self.servers, self.options.registry)
 
     async def _namespace(self) -> None:
         """Looked for first: who may not make namespaces may still work in one that was made for them."""

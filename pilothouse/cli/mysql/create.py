@@ -25,6 +25,7 @@ STORE = click.option("--backup-store", metavar="STORE", shell_complete=completin
 @click.option("--replicas", type=values.REPLICAS, metavar="1|3-9", help="Members, of which one is the primary (default: 1).")
 @click.option("--flavour", type=click.Choice(["mariadb", "mysql"]), help="Which server (default: mariadb).")
 @click.option("--version", type=values.VERSION, help="Of the server, such as 10.11 (default: the platform's own).")
+@values.IMAGE
 @click.option("--storage-class", metavar="CLASS", help="Of the volumes (default: the cluster's).")
 @click.option(
     "--backup-schedule", callback=values.schedule, metavar="CRON", help="When to back up: five fields in UTC, such as '30 3 * * *'."
@@ -55,9 +56,12 @@ def create(session: Session, /, instance: str, namespace: str, dry_run: bool, wa
     Examples:
       ph mysql create orders
       ph mysql create orders --size 2Gi --cpu 500m --memory 512Mi --replicas 3
+      ph mysql create orders --flavour mysql --version 8.0
       ph mysql create orders --backup-schedule '30 3 * * *' --archive
       ph mysql create copy --from orders --at 2026-11-30T12:00:00Z
     """
+    if options["version"] and options["image"]:
+        raise click.UsageError("--version and --image exclude each other: an image has a version of its own")
     if options["at"] and not options["source"]:
         raise click.UsageError("--at says of what time the data is, and needs --from INSTANCE")
     run(_create(session, wanted(instance, namespace, options), options, change.How.of(dry_run, wait, timeout)))
@@ -70,6 +74,7 @@ def wanted(name: str, namespace: str, options: dict[str, Any]) -> Object:
     spec: Object = {
         "flavour": options["flavour"],
         "version": options["version"],
+        "image": options["image"],
         "replicas": options["replicas"],
         "size": options["size"],
         "storageClass": options["storage_class"],

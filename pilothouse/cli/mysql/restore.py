@@ -14,7 +14,7 @@ from pilothouse.model.json import Object
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
-COPIED = ("flavour", "version", "size", "storageClass", "resources", "parameters", "access")
+COPIED = ("flavour", "version", "image", "size", "storageClass", "resources", "parameters", "access")
 """Of an instance that is there. Its policy of backups is not among them: a copy is not backed up unless somebody asks for it."""
 
 

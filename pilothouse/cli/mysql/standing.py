@@ -107,9 +107,16 @@ def same(one: str, other: str) -> bool:
 
 def _versions(instance: Object) -> Iterator[str]:
     wanted = instance["spec"].get("version") or ""
+    if not has_image(instance):
+        yield f"it is to run {instance['spec'].get('image') or 'an image of the platform'}"
     for member in status(instance).get("members") or ():
         if wanted and member.get("version") and not is_version(member["version"], wanted):
             yield f"{member['name']} runs {member['version']} and is to run {wanted}"
+
+
+def has_image(instance: Object) -> bool:
+    """Whether what its members are to run is the image that its spec names, or one of the platform's where it names none."""
+    return (status(instance).get("imageAsked") or "") == (instance["spec"].get("image") or "")
 
 
 def is_version(full: str, wanted: str) -> bool:

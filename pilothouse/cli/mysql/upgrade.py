@@ -8,40 +8,54 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 BEFORE = "databases.pilothouse.dev/version-before"
-"""Annotation: the version that an instance ran before its last upgrade by `ph`."""
+"""Annotation: the version, or the image of a registry, that an instance ran before its last upgrade by `ph`."""
 
 
 @click.command()
 @values.INSTANCE
 @click.option("--version", type=values.VERSION, metavar="VERSION", help="The version to run, such as 10.11.19.")
-@click.option("--undo", is_flag=True, help="Go back to the version before the last upgrade.")
+@values.IMAGE
+@click.option("--undo", is_flag=True, help="Go back to what it ran before the last upgrade.")
 @change.operation(900)
 @pass_session
 def upgrade(
-    session: Session, instance: str, version: str | None, undo: bool, namespace: str, dry_run: bool, wait: bool, timeout: float
+    session: Session,
+    instance: str,
+    version: str | None,
+    image: str | None,
+    undo: bool,
+    namespace: str,
+    dry_run: bool,
+    wait: bool,
+    timeout: float,
 ) -> None:
     """Run another version of the server: replicas first, then a switchover, the old primary last.
 
     \b
     Examples:
       ph mysql upgrade orders --version 10.11.19
+      ph mysql upgrade orders --image registry.example.org/mysql:8.4.7
       ph mysql upgrade orders --undo
     """
-    if (version is None) == (not undo):
-        raise click.UsageError("say which version: --version VERSION, or --undo for the one before")
-    run(_upgrade(session, instance, version, namespace, change.How.of(dry_run, wait, timeout)))
+    if [version is not None, image is not None, undo].count(True) != 1:
+        raise click.UsageError("say which version: --version VERSION, --image IMAGE, or --undo for the one before")
+    run(_upgrade(session, instance, version or image, namespace, change.How.of(dry_run, wait, timeout)))
 
 
-async def _upgrade(session: Session, name: str, version: str | None, namespace: str, how: change.How) -> None:
-    """version: None for the one before."""
+async def _upgrade(session: Session, name: str, wanted: str | None, namespace: str, how: change.How) -> None:
+    """wanted: a version or an image; None for what it ran before."""
     from pilothouse.cli.mysql.lookup import find_instance
 
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
-        has = standing.status(instance).get("version") or ""
-        wanted = version or before(instance)
-        noted = {BEFORE: bare(has)} if has and not standing.is_version(has, wanted) else {}
-        await change.carry_out(client, instance, {"version": wanted}, how, runs, annotations=noted)
+        spec, has = target(wanted or before(instance)), running(instance)
+        noted = {BEFORE: has} if has and not _runs_already(instance, spec) else {}
+        await change.carry_out(client, instance, spec, how, runs, annotations=noted)
+
+
+def target(wanted: str) -> Object:
+    """What of the spec asks for a version, or for an image of a registry."""
+    return {"version": wanted, "image": None} if wanted[0].isdigit() and "/" not in wanted else {"version": "", "image": wanted}
 
 
 def before(instance: Object) -> str:
@@ -52,12 +66,29 @@ def before(instance: Object) -> str:
     return found
 
 
+def running(instance: Object) -> str:
+    """The image by its digest where one was named, else the version; "" for nothing."""
+    said = standing.status(instance)
+    return str((said.get("image") if said.get("imageAsked") else bare(said.get("version") or "")) or "")
+
+
+def _runs_already(instance: Object, spec: Object) -> bool:
+    said = standing.status(instance)
+    if spec["image"]:
+        return spec["image"] in (said.get("imageAsked"), said.get("image"))
+    return not said.get("imageAsked") and standing.is_version(said.get("version") or "", spec["version"])
+
+
 def bare(version: str) -> str:
     """10.11.18 of 10.11.18-MariaDB-0+deb12u1-log."""
     return version.partition("-")[0]
 
 
 def runs(instance: Object) -> str:
-    said, wanted = standing.status(instance).get("version") or "", instance["spec"].get("version") or ""
-    name = meta.name(instance)
-    return f"{name} runs {said}" if said and standing.is_version(said, wanted) else f"{name} is to run {wanted}"
+    spec, said, name = instance["spec"], standing.status(instance), meta.name(instance)
+    version = said.get("version") or ""
+    if spec.get("image"):
+        told = f" ({version})" if version else ""
+        return f"{name} runs {said['image']}{told}" if standing.has_image(instance) else f"{name} is to run {spec['image']}"
+    wanted = spec.get("version") or ""
+    return f"{name} runs {version}" if version and standing.is_version(version, wanted) else f"{name} is to run {wanted}"

@@ -85,6 +85,16 @@ class _Version(click.ParamType[str]):
 VERSION = _Version()
 
 
+def image(context: click.Context, param: click.Parameter, text: Any) -> Any:
+    """A callback: an image of a registry."""
+    if text is not None and (fault := check.image(text) or ("" if text else "an empty name is no image")):
+        raise click.BadParameter(fault, context, param)
+    return text
+
+
+IMAGE = click.option("--image", metavar="IMAGE", callback=image, help="Of the server, from a registry, in place of one of the platform's.")
+
+
 class _Moment(click.ParamType[str]):
     """A time of RFC 3339 as the API has it, in UTC; `10m` is ten minutes ago."""
 

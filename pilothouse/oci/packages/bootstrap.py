@@ -1,4 +1,4 @@
-"""Root file systems by mmdebstrap, with the machine's own package sources, proxy and certificates."""
+"""Root file systems by mmdebstrap, with the machine's own proxy and certificates, and its package sources where it has the release's."""
 
 import asyncio
 import os
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pilothouse.aio.process import ProcessTimeout, run
 from pilothouse.oci.packages import apt
+from pilothouse.oci.packages.archives import archive_of, signed
 from pilothouse.oci.packages.recipe import Recipe
+from pilothouse.oci.packages.release import SHIPS_MERGED_USR, suites_of
 from pilothouse.oci.packages.release import suite as host_suite
 
 _MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
@@ -49,7 +51,7 @@ async def bootstrap(recipe: Recipe, *, suite: str, host: str, rootfs: Path, scra
     """Write a root file system as a tar. suite: the release to make it from; host: the machine's own; scratch: for temporary files."""
     if shutil.which("mmdebstrap") is None:
         raise BootstrapError("mmdebstrap is missing: install it with `apt-get install mmdebstrap`")
-    argv = [*_options(recipe), *await _files(recipe, scratch), *await _apt_options(scratch)]
+    argv = [*_options(recipe, suite), *await _files(recipe, scratch), *await _apt_options(scratch)]
     environment = {**os.environ, "TMPDIR": str(scratch), "SOURCE_DATE_EPOCH": "0"}
     try:
         done = await run([*argv, suite, str(rootfs), *await _mirror(suite, host, scratch)], timeout_s=_LIMIT_S, env=environment)
@@ -59,11 +61,11 @@ async def bootstrap(recipe: Recipe, *, suite: str, host: str, rootfs: Path, scra
         raise BootstrapError(f"the packages of {suite} cannot be installed: {apt.reason(done.stderr.decode(errors='replace'))}")
 
 
-def _options(recipe: Recipe) -> list[str]:
+def _options(recipe: Recipe, suite: str) -> list[str]:
     variant = "extract" if recipe.minimal else "minbase"
     argv = [*_OWN_MOUNTS, "mmdebstrap", "--mode=root", f"--variant={variant}", "--quiet", f"--include={','.join(recipe.packages)}"]
     argv += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={pattern}" for pattern in (*_SLIM, *recipe.left_out))]
-    if _MERGED_USR.is_dir() and not recipe.minimal:
+    if _MERGED_USR.is_dir() and not recipe.minimal and suite not in SHIPS_MERGED_USR:
         argv.append(f"--hook-dir={_MERGED_USR}")
     when = "extract" if recipe.minimal else "customize"  # what is only extracted is never customized
     if not recipe.minimal:
@@ -92,10 +94,25 @@ async def _apt_options(scratch: Path) -> list[str]:
 
 
 async def _mirror(suite: str, host: str, scratch: Path) -> list[str]:
-    """The machine's sources as a file, for another release if asked; nothing lets mmdebstrap choose the distribution's own mirror."""
-    lines = apt.for_release(await apt.sources(host), host, suite)
+    """The sources as a file; nothing lets mmdebstrap choose the distribution's own mirror."""
+    lines = await (_own(suite, host) if suite in suites_of(host) else _foreign(suite, scratch))
     if not lines:
         return []
     path = scratch / "sources.list"
     await asyncio.to_thread(path.write_text, "\n".join(lines) + "\n")
     return [str(path)]
+
+
+async def _own(suite: str, host: str) -> list[str]:
+    """The machine's, for another release of its distribution if asked."""
+    return apt.for_release(await apt.sources(host), host, suite)
+
+
+async def _foreign(suite: str, scratch: Path) -> list[str]:
+    """Of another distribution: a mirror that the machine's own sources name, else its archive; believed by its own key in either case."""
+    archive = archive_of(suite)
+    if archive is None:
+        return []
+    key = scratch / archive.key
+    await asyncio.to_thread(key.write_text, archive.key_text())
+    return signed(await apt.sources(suite) or list(archive.lines(suite)), str(key))

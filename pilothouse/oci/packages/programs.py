@@ -2,10 +2,12 @@
 
 A distribution's archive has one version of a program in each of its releases, the newest. So what was made is kept under a tag with its
 full version (see `tags`): a series such as 10.11 means the newest that is there, and a newer one is made when somebody names it.
+One that was made by another recipe than today's is made anew when somebody asks for its version, and stays for those who have it.
 What nobody names and is not the newest of its series is freed by the registry's garbage collection.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ AGAIN_S = 3600.0
 """The archive is looked into for a newer version as often as that, whatever is asked for."""
 VERSION_LABEL = "org.opencontainers.image.version"
 PACKAGE_LABEL = "dev.pilothouse.package"
+RECIPE_LABEL = "dev.pilothouse.recipe"
 
 
 class ImageError(Exception):
@@ -36,12 +39,16 @@ class ImageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """name: of its images. package: the one whose version is theirs. series: release of the distribution -> what versions begin with."""
+    """name: of its images. package: the one whose version is theirs. series: release of a distribution -> what versions begin with.
+
+    elsewhere: releases of other distributions, whose packages every machine may take (see `archives`).
+    """
 
     name: str
     package: str
     series: Mapping[str, str]
     recipe: Recipe
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -50,7 +57,7 @@ class Program:
     def offered(self, host: str) -> dict[str, str]:
         """Series -> the release that it is made from, on a machine of the release `host`, whose own series comes first."""
         found: dict[str, str] = {}
-        for release in suites_of(host):
+        for release in (*suites_of(host), *self.elsewhere):
             if release in self.series:
                 found.setdefault(self.series[release], release)
         return found
@@ -89,6 +96,7 @@ class ProgramImages:
         self.scratch = scratch
         self._locks: dict[str, asyncio.Lock] = {}
         self._looked: dict[str, float] = {}
+        self._recipes: dict[Tag, str] = {}
 
     async def ensure(self, version: str = "", told: Callable[[str], None] = lambda _: None) -> Image:
         """The newest image of a version or of a series, made when there is none. version: "" for the machine's own series.
@@ -100,9 +108,9 @@ class ProgramImages:
         wanted = version or series
         async with Registry(self.registry) as registry:
             found = tags.newest(await self._known(registry), wanted)
-            if found is None:
+            if found is None or not await self._is_of_recipe(registry, found):
                 async with self._locks.setdefault(series, asyncio.Lock()):
-                    found = tags.newest(await self._known(registry), wanted) or await self._made(registry, series, wanted, told)
+                    found = await self._made(registry, series, wanted, told)
         return self._image(found)
 
     async def renew(self, series: str, told: Callable[[str], None] = lambda _: None) -> Image:
@@ -121,12 +129,38 @@ class ProgramImages:
         return tags.known(await registry.tags(self.program.repository))
 
     async def _made(self, registry: Registry, series: str, wanted: str, told: Callable[[str], None]) -> Tag:
-        there = tags.newest(await self._known(registry), series)
-        if there is None or (there.is_older_than(wanted) and self._may_look(series)):
-            there = await self._make(registry, series, told)
-        if not there.is_of(wanted):
+        """An image by today's recipe, or the one of that version that is there when none can be made."""
+        known = await self._known(registry)
+        kept, there = tags.newest(known, wanted), tags.newest(known, series)
+        if kept is not None and (not self._may_look(series) or await self._is_of_recipe(registry, kept)):
+            return kept
+        if there is None or kept is not None or (there.is_older_than(wanted) and self._may_look(series)):
+            there = await self._make_unless_kept(registry, series, kept, told)
+        if not there.is_of(wanted) and kept is None:
             raise ImageError(await self._refusal(registry, series, wanted, there))
-        return there
+        return there if there.is_of(wanted) or kept is None else kept
+
+    async def _make_unless_kept(self, registry: Registry, series: str, kept: Tag | None, told: Callable[[str], None]) -> Tag:
+        """An archive that cannot be reached is no reason to refuse what is there."""
+        try:
+            return await self._make(registry, series, told)
+        except ImageError as error:
+            if kept is None:
+                raise
+            self._looked[series] = time.monotonic()
+            log.warning("image not made anew", program=self.program.name, kept=str(kept), error=str(error))
+            return kept
+
+    async def _is_of_recipe(self, registry: Registry, tag: Tag) -> bool:
+        if tag not in self._recipes:
+            self._recipes[tag] = await self._recipe_of(registry, tag)
+        return self._recipes[tag] == self.program.recipe.identity
+
+    async def _recipe_of(self, registry: Registry, tag: Tag) -> str:
+        """The identity of the recipe that an image was made by; "" where it does not say."""
+        _, manifest = await registry.manifest(self.program.repository, str(tag))
+        document = json.loads(await registry.blob(self.program.repository, manifest["config"]["digest"]))
+        return str((document["config"].get("Labels") or {}).get(RECIPE_LABEL, ""))
 
     def _may_look(self, series: str) -> bool:
         return time.monotonic() - self._looked.get(series, -AGAIN_S) >= AGAIN_S
@@ -157,11 +191,12 @@ class ProgramImages:
     async def _push(self, registry: Registry, version: str, package: str, rootfs: Path) -> Tag:
         """What is the same as the last image of the version is that image."""
         known = await self._known(registry)
-        last = tags.newest(known, version)
-        if last is not None and await self._layer(registry, last) == await asyncio.to_thread(digest_of_file, rootfs):
+        last, digest = tags.newest(known, version), await asyncio.to_thread(digest_of_file, rootfs)
+        if last is not None and await self._is_of_recipe(registry, last) and await self._layer(registry, last) == digest:
             return last
-        tag = tags.following(known, version)
-        recipe = self.program.recipe.labelled({VERSION_LABEL: version, PACKAGE_LABEL: f"{self.program.package} {package}"})
+        tag, own = tags.following(known, version), self.program.recipe
+        labels = {VERSION_LABEL: version, PACKAGE_LABEL: f"{self.program.package} {package}", RECIPE_LABEL: own.identity}
+        recipe = own.labelled(labels)
         await registry.push_image(self.program.repository, str(tag), rootfs, recipe.image_config())
         log.info("image made", program=self.program.name, tag=str(tag), package=package)
         return tag

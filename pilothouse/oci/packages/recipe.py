@@ -1,9 +1,10 @@
 """What an image is made of, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 
-from pilothouse.model.json import Object
+from pilothouse.model.json import Object, fingerprint
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -22,6 +23,11 @@ class Recipe:
     files: Mapping[str, str] = field(default_factory=dict)
     minimal: bool = False
     left_out: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """The same for recipes that say the same: 12 characters."""
+        return sha256(fingerprint(asdict(self))).hexdigest()[:12]
 
     def image_config(self) -> Object:
         """`config` with the environment that every image has."""

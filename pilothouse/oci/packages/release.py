@@ -5,6 +5,8 @@ from pathlib import Path
 
 SIBLINGS: Mapping[str, tuple[str, ...]] = {"bookworm": ("trixie",), "trixie": ("bookworm",), "noble": ()}
 """Releases whose packages a machine of another one may use: the same archive, the same keys."""
+SHIPS_MERGED_USR = frozenset(["noble"])
+"""Releases whose packages bring the links of a merged /usr themselves, and cannot be unpacked where they are already."""
 
 
 class UnknownRelease(Exception):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,36 @@ async def test_a_failed_making_can_be_tried_again(images: ProgramImages, archive
         await images.ensure()
     (archive.folder / "bin/mmdebstrap").write_text(good)
     assert (await images.ensure()).version == "10.11.18"
+
+
+def by_another_recipe(images: ProgramImages) -> ProgramImages:
+    program = replace(PROGRAM, recipe=replace(PROGRAM.recipe, left_out=("/usr/share/games/*",)))
+    return ProgramImages(program, images.registry, images.scratch)
+
+
+async def test_a_version_is_made_anew_once_when_its_recipe_has_changed_and_the_image_before_stays(
+    images: ProgramImages, archive: Archive
+) -> None:
+    before = await images.ensure("10.11")
+    changed = by_another_recipe(images)
+    for version in ("10.11", "10.11.18", ""):
+        assert (await changed.ensure(version)).reference == f"{before.reference}-2"
+    assert archive.made == 2
+    async with Registry(images.registry) as registry:
+        assert sorted(await registry.tags("bases/versions/db")) == ["10.11.18", "10.11.18-2"]
+
+
+async def test_a_version_that_cannot_be_made_anew_is_the_image_that_is_there(images: ProgramImages, archive: Archive) -> None:
+    before, changed = await images.ensure("10.11"), by_another_recipe(images)
+    archive.state("1:10.11.19-0+deb12u1")
+    for _ in range(2):
+        assert await changed.ensure("10.11.18") == before
+    assert (await changed.ensure("10.11")).version == "10.11.19"
+    assert archive.made == 2
+
+
+async def test_an_archive_that_is_away_takes_no_image_that_is_there(images: ProgramImages, archive: Archive) -> None:
+    before, changed = await images.ensure("10.11"), by_another_recipe(images)
+    (archive.folder / "bin/mmdebstrap").write_text("#!/bin/sh\nexit 1\n")
+    for _ in range(2):
+        assert await changed.ensure("10.11") == before

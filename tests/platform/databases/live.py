@@ -21,7 +21,7 @@ from pilothouse.platform.databases.mysql import labels, names, tls
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.agents import Place
 from pilothouse.platform.databases.mysql.controller import InstanceController
-from pilothouse.platform.databases.mysql.images import Ensure
+from pilothouse.platform.databases.mysql.images import Asked, Ensure
 from pilothouse.platform.databases.mysql.types import MYSQL, MYSQL_DATABASE, MYSQL_USER
 from pilothouse.platform.databases.pattern.types import BACKUP, BACKUP_STORE, BINDING
 from pilothouse.platform.databases.resource import MYSQLS
@@ -35,7 +35,7 @@ PROGRAM = b"PK agent"
 STAMP = "2026-01-01T00:00:00Z"
 
 
-async def ensure_image(flavour: str, version: str) -> Image:
+async def ensure_image(asked: Asked) -> Image:
     return IMAGE
 
 

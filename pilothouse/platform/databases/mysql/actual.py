@@ -54,6 +54,7 @@ def _as_it_runs(instance: Object, spec: MySQLSpec, actual: Actual) -> MySQLSpec:
         update={
             "flavour": sets.flavour(actual.stateful_set) or spec.flavour,
             "version": "",
+            "image": (instance.get("status") or {}).get("imageAsked") or None,
             "replicas": actual.replicas or max(known, default=0) + 1,
             "size": sizes[0] if sizes else spec.size,
             "storage_class": None,

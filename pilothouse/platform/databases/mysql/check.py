@@ -10,15 +10,13 @@ from pilothouse.model import meta
 from pilothouse.model.cron import utc
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import QuantityError, parse
+from pilothouse.platform.databases.mysql import versions
 from pilothouse.platform.databases.mysql.objects import claims, sets
 from pilothouse.platform.databases.mysql.parameters import check as parameters
 from pilothouse.platform.databases.mysql.types import MySQLSpec
 
 LEAST = {"memory": 128 << 20, "size": 300 << 20}
 """Bytes: below it no server starts, or its own files do not fit."""
-FIRST_OF_MARIADB = 10
-"""The lowest number of a version of MariaDB's, and above all of MySQL's."""
-VERSIONS = {"mariadb": "write one such as 10.11 or 11.8", "mysql": "write one such as 8.0 or 8.4"}
 _EXAMPLES = {"cpu": "500m (half a core) or 2", "memory": "512Mi or 2Gi", "size": "1Gi or 20Gi"}
 
 
@@ -103,22 +101,10 @@ def _is_cidr(text: str) -> bool:
 
 
 def _version(spec: MySQLSpec, status: Object) -> Iterator[str]:
-    """Within a series a server goes back as it came; an older series does not read a newer one's files.
-
-    Source: both projects' release histories: MariaDB went from 5.5 to 10.0, MySQL from 5.7 to 8.0.
-    """
-    if spec.version and (spec.flavour == "mariadb") != (_series(spec.version)[0] >= FIRST_OF_MARIADB):
-        yield f"{spec.flavour} has no version {spec.version}: {VERSIONS[spec.flavour]}"
-    running = str(status.get("version") or "")
-    if spec.version and running and _series(spec.version) < _series(running):
-        yield (
-            f"version {spec.version} is older than {running}, whose files it cannot read: restore a backup of {spec.version} "
-            "into a new instance"
-        )
-
-
-def _series(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if spec.version and spec.image:
+        yield f"version is {spec.version} and image is {spec.image}, which has a version of its own: leave one out"
+    yield versions.unknown(spec.flavour, spec.version)
+    yield versions.fault(spec.flavour, versions.of_data(status), spec.version)
 
 
 def _volumes(spec: MySQLSpec, found: Mapping[str, Object]) -> Iterator[str]:

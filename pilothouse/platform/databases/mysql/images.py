@@ -6,6 +6,7 @@ An instance keeps the image that it has until another version is asked for.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -21,8 +22,17 @@ LOOKING_S = 2.0
 """Until then an image is being looked for, after that it is being made."""
 
 
-Ensure = Callable[[str, str], Awaitable[Image]]
-"""(flavour, version or "") -> the image, once it can be had. Raises ImageError, ApiError."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an instance is to run. version: "" for any. image: its name in a registry; "" for one that the platform makes."""
+
+    flavour: str
+    version: str = ""
+    image: str = ""
+
+
+Ensure = Callable[[Asked], Awaitable[Image]]
+"""The image, once it can be had. Raises ImageError, ApiError."""
 
 
 class Images:
@@ -31,14 +41,13 @@ class Images:
     def __init__(self, ensure: Ensure, changed: Callable[[str], None]) -> None:
         self._ensure = ensure
         self._changed = changed
-        self._found: dict[tuple[str, str], Image | ImageError] = {}
-        self._waiting: dict[tuple[str, str], set[str]] = {}
-        self._asked_at: dict[tuple[str, str], float] = {}
+        self._found: dict[Asked, Image | ImageError] = {}
+        self._waiting: dict[Asked, set[str]] = {}
+        self._asked_at: dict[Asked, float] = {}
         self._tasks: TaskSet | None = None
 
-    def get(self, flavour: str, version: str, key: str) -> Image | None:
+    def get(self, asked: Asked, key: str) -> Image | None:
         """None while it is being made; the instance of that key is told of the end. Raises ImageError."""
-        asked = (flavour, version)
         found = self._found.get(asked)
         if isinstance(found, ImageError):
             raise found
@@ -51,9 +60,9 @@ class Images:
                 self._tasks.start(self._make(asked))
         return found
 
-    def is_making(self, flavour: str, version: str) -> bool:
+    def is_making(self, asked: Asked) -> bool:
         """Whether it takes longer than to find one that is there."""
-        asked_at = self._asked_at.get((flavour, version))
+        asked_at = self._asked_at.get(asked)
         return asked_at is not None and asyncio.get_running_loop().time() - asked_at > LOOKING_S
 
     async def close(self) -> None:
@@ -62,11 +71,11 @@ class Images:
         if tasks is not None:
             await tasks.close()
 
-    async def _make(self, asked: tuple[str, str]) -> None:
+    async def _make(self, asked: Asked) -> None:
         try:
-            self._found[asked] = await self._ensure(*asked)
+            self._found[asked] = await self._ensure(asked)
         except (ImageError, ApiError) as error:
-            log.warning("no image", flavour=asked[0], version=asked[1], error=str(error))
+            log.warning("no image", flavour=asked.flavour, version=asked.version, image=asked.image, error=str(error))
             self._found[asked] = ImageError(str(error))
             asyncio.get_running_loop().call_later(AGAIN_S, self._found.pop, asked, None)
         for key in self._waiting.pop(asked, ()):

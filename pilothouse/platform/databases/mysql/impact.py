@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import parse
+from pilothouse.platform.databases.mysql import versions
 from pilothouse.platform.databases.mysql.images import satisfies
 from pilothouse.platform.databases.mysql.parameters.check import need_restart
 from pilothouse.platform.databases.pattern.impact import Impact, together
@@ -87,14 +88,24 @@ def _listed(names: Sequence[str]) -> str:
 
 def _restarts(now: Object, before: Object, after: Object) -> Iterator[Impact]:
     running, version = (now.get("status") or {}).get("version") or "", after.get("version", "")
-    if before.get("version", "") == version:
+    if _server(before) == _server(after):
         pass
-    elif version and running and satisfies(running, version):
+    elif before.get("image") == after.get("image") and version and running and satisfies(running, version):
         yield Impact(notes=(f"it runs {running} already",))
     else:
-        yield Impact(order(now), _gap(now), notes=("each member runs the other version before the next one begins",))
+        yield Impact(order(now), _gap(now), notes=("each member runs the other version before the next one begins", *_one_way(now)))
     if before.get("restartedAt") != after.get("restartedAt"):
         yield Impact(order(now), _gap(now))
+
+
+def _server(spec: Object) -> tuple[str, str]:
+    return spec.get("version") or "", spec.get("image") or ""
+
+
+def _one_way(now: Object) -> Iterator[str]:
+    if versions.goes_one_way(now["spec"].get("flavour", "mariadb"), versions.of_data(now.get("status") or {})):
+        name = meta.name(now)
+        yield f"no earlier version can read the data afterwards, so that the way back is a backup: `ph mysql backup {name}` takes one"
 
 
 def _after_restart(before: Object, after: Object) -> list[str]:
@@ -124,6 +135,8 @@ def undo(now: Object, wanted: Object) -> str:
     before, after, name = now["spec"], wanted["spec"], meta.name(now)
     if bool(before.get("suspended")) != bool(after.get("suspended")):
         return f"ph mysql {'resume' if after.get('suspended') else 'suspend'} {name}"
+    if _server(before) != _server(after) and any(_one_way(now)):
+        return ""
     parts = [part for part in (_resized(before, after), _scaled(before, after), _set(before, after), _upgraded(before, after)) if part]
     if len(parts) == 1 and before.get("size") == after.get("size"):
         verb, _, rest = parts[0].partition(" NAME")
@@ -155,4 +168,4 @@ def _set(before: Object, after: Object) -> str:
 
 
 def _upgraded(before: Object, after: Object) -> str:
-    return "upgrade NAME --undo" if before.get("version", "") != after.get("version", "") else ""
+    return "upgrade NAME --undo" if _server(before) != _server(after) else ""

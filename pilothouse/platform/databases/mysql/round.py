@@ -14,10 +14,10 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.packages.programs import ImageError
-from pilothouse.platform.databases.mysql import fullness, growth, labels, names, orders, restarts, status, stopping, trouble
+from pilothouse.platform.databases.mysql import fullness, growth, labels, names, orders, restarts, status, stopping, trouble, versions
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
 from pilothouse.platform.databases.mysql.conditions import ROOMY, Picture
-from pilothouse.platform.databases.mysql.images import satisfies
+from pilothouse.platform.databases.mysql.images import Asked, satisfies
 from pilothouse.platform.databases.mysql.objects import budget, claims, pods, programs, services, sets
 from pilothouse.platform.databases.mysql.objects.pods import Server
 from pilothouse.platform.databases.mysql.objects.secrets import Known
@@ -101,20 +101,23 @@ class Round:
 
     def _server(self) -> Server | None:
         """What members are to run; what they run now while another image is being made. None when there is nothing yet."""
-        old = self.instance.get("status") or {}
-        kept = Server(old["image"], old.get("version", "")) if old.get("image") else None
-        if kept is not None and satisfies(kept.version, self.spec.version):
+        old, asked = self.instance.get("status") or {}, Asked(self.spec.flavour, self.spec.version, self.spec.image or "")
+        kept = Server(old["image"], old.get("version", ""), old.get("imageAsked", "")) if old.get("image") else None
+        if kept is not None and kept.asked == asked.image and satisfies(kept.version, asked.version):
             return kept
         try:
-            image = self.parts.images.get(self.spec.flavour, self.spec.version, self.key)
+            image = self.parts.images.get(asked, self.key)
         except ImageError as error:
             self.troubles.append(("NoImage", str(error)))
             return kept
+        if image is not None and (fault := versions.fault(asked.flavour, versions.of_data(old), image.version)):
+            self.troubles.append(("NoImage", f"the image {image.reference} cannot be run: {fault}"))
+            return kept
         # One that is not to be what it is now is changing, from the moment that this is asked for.
         self.restarting = list(self.actual.pods)
-        if image is None and kept is None and self.parts.images.is_making(self.spec.flavour, self.spec.version):
+        if image is None and kept is None and self.parts.images.is_making(asked):
             self.troubles.append(("MakingImage", "the server's image is being made: about a minute, once"))
-        return Server(image.reference, image.version) if image is not None else kept
+        return Server(image.reference, image.version, asked.image) if image is not None else kept
 
     def _members(self) -> dict[str, Member]:
         """Those that are wanted and those that are still there, by ordinal."""

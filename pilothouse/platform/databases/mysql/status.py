@@ -6,7 +6,7 @@ from pilothouse.model import meta
 from pilothouse.model.covering import covers
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import milli, whole
-from pilothouse.platform.databases.mysql import growth, labels, names
+from pilothouse.platform.databases.mysql import growth, labels, names, versions
 from pilothouse.platform.databases.mysql.conditions import Picture, phase, said
 from pilothouse.platform.databases.mysql.objects.pods import Server
 from pilothouse.platform.databases.mysql.topology.member import Member
@@ -31,6 +31,7 @@ def status(instance: Object, picture: Picture, server: Server | None, shown: Seq
         "readyReplicas": picture.ready,
         "selector": f"{labels.INSTANCE}={name}",
         "members": list(shown),
+        "dataVersion": versions.highest(str(old.get("dataVersion") or ""), *(str(each["version"]) for each in shown)),
         "conditions": _conditions(instance, picture, now),
         **_images(old, server),
         **_restarted(instance, picture),
@@ -48,7 +49,7 @@ def _images(old: Object, server: Server | None) -> Object:
     if server is None or not server.image:
         return {}
     changed = {"previousImage": old["image"]} if old.get("image") and old["image"] != server.image else {}
-    return {"image": server.image, "version": server.version, **changed}
+    return {"image": server.image, "imageAsked": server.asked, "version": server.version, **changed}
 
 
 def _conditions(instance: Object, picture: Picture, now: str) -> list[Object]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from pilothouse.client.crds import Column, CustomType, Model
-from pilothouse.platform.databases.pattern.patterns import NAME, QUANTITY
+from pilothouse.platform.databases.pattern.patterns import IMAGE, NAME, QUANTITY
 from pilothouse.platform.databases.pattern.types import (
     Access,
     BackupPolicy,
@@ -30,8 +30,11 @@ class Reseed(Model):
 
 
 class MySQLSpec(Model):
-    flavour: Literal["mariadb", "mysql"] = "mariadb"
+    flavour: Literal["mariadb", "mysql"] = Field("mariadb", description="Which server. It does not change once there are data.")
     version: str = Field("", pattern=r"^([0-9]+(\.[0-9]+){1,2})?$", description="Such as 10.11 or 10.11.18; the platform's own when empty.")
+    image: Annotated[str, Field(pattern=IMAGE)] | None = Field(
+        None, description="Of a registry, in place of one that the platform makes. A tag counts as what it is when it is named."
+    )
     replicas: int = Field(1, ge=0, le=9, description="Members: 1, or 3 and more, of which one is the primary.")
     size: str = Field("1Gi", pattern=QUANTITY, description="Of each member's volume. It may be raised, never lowered.")
     storage_class: str | None = Field(None, description="The cluster's default class when not given. It does not change.")
@@ -118,7 +121,9 @@ class MySQLStatus(Model):
     reseeded_at: str = Field("", description="The `at` of the last reseed that was carried out or refused.")
     switched_at: str = Field("", description="The `at` of the last switchover that was carried out or given up.")
     version: str = ""
+    data_version: str = Field("", description="The highest version that has opened the data; a lower one may not be able to.")
     image: str = Field("", description="The image that the members run.")
+    image_asked: str = Field("", description="The `spec.image` that it was, before its tag became a digest.")
     previous_image: str = Field("", description="The one before, to which the members can be brought back.")
     host: str = Field("", description="Name of the Service that leads to the primary.")
     read_host: str = Field("", description="Name of the Service that leads to replicas, or to the primary where there are none.")

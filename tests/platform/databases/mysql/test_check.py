@@ -49,7 +49,7 @@ def test_a_fault_is_one_sentence_with_a_way_out(spec: Object, said: str) -> None
 
 
 def test_an_older_series_is_refused_and_an_older_release_of_the_series_is_not() -> None:
-    running = {"version": "10.11.18"}
+    running = {"version": "10.11.18", "seeded": "orders-0"}
     assert "cannot read" in faults(running, version="10.6")
     assert faults(running, version="10.11.17") == ""
     assert faults(running, version="11.4") == ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from pilothouse.model import kinds, meta
 from pilothouse.oci.packages.programs import Image
 from pilothouse.platform.databases.mysql import trouble
+from pilothouse.platform.databases.mysql.images import Asked
 from pilothouse.platform.databases.resource import MYSQLS
 from tests.platform.databases.live import IMAGE, instance, nodes_of, operator, says, serves
 
@@ -13,8 +14,8 @@ from tests.platform.databases.live import IMAGE, instance, nodes_of, operator, s
 async def test_an_image_that_is_being_made_is_named_until_it_is_there(tmp_path: Path) -> None:
     made, asked = asyncio.Event(), []
 
-    async def slow(flavour: str, version: str) -> Image:
-        asked.append(flavour)
+    async def slow(wanted: Asked) -> Image:
+        asked.append(wanted.flavour)
         await made.wait()
         return IMAGE
 

@@ -8,7 +8,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names
 from pilothouse.platform.databases.pattern.backups import labels
 
-KEPT = ("flavour", "version", "replicas", "size", "storageClass", "resources", "parameters", "access", "backup")
+KEPT = ("flavour", "version", "image", "replicas", "size", "storageClass", "resources", "parameters", "access", "backup")
 """Not what was asked of one instance once: a restore, a switchover, a restart, a rotation, protection that was taken away."""
 
 

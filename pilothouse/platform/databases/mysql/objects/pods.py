@@ -33,10 +33,11 @@ _LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "c
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What members run. image: by its name in the registry. version: in full."""
+    """What members run. image: what their pods name. version: in full, "" where the image does not say. asked: see `spec.image`."""
 
     image: str
     version: str
+    asked: str = ""
 
 
 def template(instance: Object, spec: MySQLSpec, server: Server) -> Object:
