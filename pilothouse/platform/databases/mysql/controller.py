@@ -26,6 +26,7 @@ from pilothouse.platform.databases.mysql.objects.secrets import Known
 from pilothouse.platform.databases.mysql.parts import Parts
 from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.mysql.round import REFUSED, REFUSED_S, Round
+from pilothouse.platform.databases.mysql.stopwatch import Stopwatch
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQLS
 
@@ -69,6 +70,7 @@ class InstanceController:
             program,
             inside=accounts.parts,
             policy=lambda instance: policy(instance, self._bindings(instance), nodes.ranges(self.nodes.items())),
+            moves=Stopwatch(),
         )
         self.accounts = accounts
         self._checked: dict[str, tuple[tuple[str, ...], float]] = {}
@@ -207,6 +209,7 @@ class InstanceController:
 
     def _forget(self, key: str) -> None:
         self.parts.reaching.forget(key)
+        self.parts.moves.forget(key)
         self._checked.pop(key, None)
         self._written.pop(key, None)
         self._decided.pop(key, None)

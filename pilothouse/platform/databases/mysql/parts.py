@@ -10,13 +10,15 @@ from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.cache import Cache
 from pilothouse.platform.databases.mysql.images import Images
 from pilothouse.platform.databases.mysql.reaching import Reaching
+from pilothouse.platform.databases.mysql.stopwatch import Stopwatch
 from pilothouse.platform.databases.resource import MYSQLS
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """program: of the agents, see `databases.bundle`. inside: accounts and databases of an instance, see
-    `accounts.controller.AccountController.parts`. policy: who may connect to it."""
+    `accounts.controller.AccountController.parts`. policy: who may connect to it. moves: how long the last
+    change of an instance's primary has been seen as it is."""
 
     client: Client
     cache: Cache
@@ -26,6 +28,7 @@ class Parts:
     program: bytes
     inside: Callable[[Object], Object]
     policy: Callable[[Object], Object]
+    moves: Stopwatch
 
     async def write_status(self, instance: Object, new: Object) -> Object:
         """Returns the instance with it. Raises Conflict when somebody else has written since."""

@@ -25,6 +25,7 @@ from pilothouse.platform.databases.mysql.parts import Parts
 from pilothouse.platform.databases.mysql.topology.decide import Decision, decide
 from pilothouse.platform.databases.mysql.topology.findings import Finding
 from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.orders import Order
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 
@@ -132,12 +133,17 @@ class Round:
     async def _decide(self) -> None:
         """Each step is in the status before anybody hears of it, and only if nobody else has written there."""
         for _ in range(MOST_STEPS):
-            self.decision = decide(self.effective.of(self.instance), self.members, meta.rfc3339_micro(time.time()))
+            self.decision = decide(self.effective.of(self.instance), self.members, self._moment())
             if self.decision.standing == self.standing:
                 self.findings += map(self._of_start, self.decision.findings)
                 return
             old: Object = self.instance.get("status") or {}
             await self.write(old | self.decision.standing.status())
+
+    def _moment(self) -> Moment:
+        move = self.standing.move
+        same_s = self.parts.moves.same_s(self.key, (move.started_at, move.handed, move.finished_at))
+        return Moment(meta.rfc3339_micro(time.time()), same_s)
 
     def _of_start(self, found: Finding) -> Finding:
         """A primary whose pod is new, or whose server its agent is about to start, is not away."""

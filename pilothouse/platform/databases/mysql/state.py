@@ -6,15 +6,16 @@ Agents run beside what people run: one that is broken or lies is not heard, and 
 import math
 from collections.abc import Callable, Mapping
 
+from pilothouse.model.errors import shortened
 from pilothouse.model.json import Object
 
 MOST_COUNT = 1 << 53
 """Of whole numbers: what JSON carries without loss."""
 MOST_SECONDS = 1e9
-MOST_TIME = 1e11
-"""Of seconds of the epoch."""
-MOST_TEXT, MOST_POSITION = 8 << 10, 512 << 10
-"""Characters of a text, and of a position, which names each server that ever wrote."""
+MOST_TEXT, MOST_POSITION, MOST_STATE = 8 << 10, 8 << 10, 512 << 10
+"""Characters of a text, of a position, and of one that names each server that ever wrote."""
+MOST_ENTRIES = 1000
+"""Of lists and reasons that are shown. Accounts and databases have no bound of their own: each is shown with its own object."""
 
 Check = Callable[[object], bool]
 """Whether a field's value, which is there and not null, is what it should be."""
@@ -25,13 +26,22 @@ class MalformedState(ValueError):
 
 
 def checked(state: Object, member: str) -> Object:
-    """The state itself. member: whose it should be. Raises MalformedState."""
+    """The state, its texts shortened to what may be shown. member: whose it should be. Raises MalformedState."""
     if not _count(state.get("sequence")):
         raise MalformedState("sequence is no count")
     if state.get("member", member) != member:
         raise MalformedState("it is another member's")
     _look_at(state, _FIELDS, "")
-    return state
+    return {key: _shown(value) for key, value in state.items() if key != "gtid"} | {"gtid": state.get("gtid")}
+
+
+def _shown(value: object) -> object:
+    """Statuses, conditions and events carry what agents say: a few long texts would make an object that the API refuses."""
+    if isinstance(value, str):
+        return shortened(value)
+    if isinstance(value, dict):
+        return {key: _shown(each) for key, each in value.items()}
+    return list(map(_shown, value)) if isinstance(value, list) else value
 
 
 def _look_at(found: Mapping[str, object], fields: "Mapping[str, Check | Mapping[str, Check]]", path: str) -> None:
@@ -70,16 +80,20 @@ def _position(value: object) -> bool:
     return isinstance(value, str) and len(value) <= MOST_POSITION
 
 
+def _servers(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_STATE
+
+
 def _one_of(*values: str) -> Check:
     return lambda value: value in values
 
 
 def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_text, value))
+    return isinstance(value, list) and len(value) <= MOST_ENTRIES and all(map(_text, value))
 
 
 def _reasons(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_text, value.values()))
+    return isinstance(value, dict) and len(value) <= MOST_ENTRIES and all(map(_text, value.values()))
 
 
 def _objects(value: object) -> bool:
@@ -97,12 +111,12 @@ _FIELDS: Mapping[str, Check | Mapping[str, Check]] = {
     **dict.fromkeys(("uid", "wanted", "doing", "error", "reseeded", "version", "agent"), _text),
     **dict.fromkeys(("term", "sessions"), _count),
     **dict.fromkeys(("unanswered_s", "looked_ago_s", "uptime_s"), _SECONDS),
-    "read_only_since": _number(MOST_TIME),
+    "read_only_s": _SECONDS,
     "data": _one_of("empty", "seeding", "ready"),
     "process": _one_of("absent", "starting", "running", "ended"),
     "role": _one_of("primary", "replica", "none"),
-    "told": {"acknowledges": _flag},
-    "gtid": dict.fromkeys(("executed", "received", "state"), _position),
+    "told": {"acknowledges": _flag, "step": _count},
+    "gtid": {**dict.fromkeys(("executed", "received"), _position), "state": _servers},
     "replication": {
         **dict.fromkeys(("io", "sql", "intact"), _flag),
         **dict.fromkeys(("source", "error"), _text),

@@ -9,6 +9,7 @@ from pilothouse.model.quantity import milli, whole
 from pilothouse.platform.databases.mysql import growth, labels, names, versions
 from pilothouse.platform.databases.mysql.conditions import Picture, phase, said
 from pilothouse.platform.databases.mysql.objects.pods import Server
+from pilothouse.platform.databases.mysql.topology.findings import shown
 from pilothouse.platform.databases.mysql.topology.member import Member
 
 SAME_S = 5.0
@@ -78,7 +79,7 @@ def member(seen: Member, pod: Object | None, trouble: str, before: Object, now: 
         "message": trouble or str(state.get("error") or state.get("doing") or ""),
         "ready": pod is not None and meta.is_true(pod, "Ready"),
         "writable": seen.is_writable,
-        "gtid": seen.executed_text,
+        "gtid": shown(seen.executed_text),
         "lagSeconds": seen.lag_s,
         "version": str(state.get("version") or ""),
         "startedAt": _started_at(state, before, now),

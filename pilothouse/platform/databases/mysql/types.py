@@ -94,6 +94,7 @@ class Move(Model):
     )
     read_only_seconds: float | None = None
     message: str = ""
+    drains: bool = Field(False, description="Whether the old primary has been told to take no more writes.")
 
 
 class Binding(Model):
@@ -112,6 +113,11 @@ class MySQLStatus(Model):
     primary: str = Field("", description="The member that alone may accept writes; empty while it is being chosen.")
     acknowledging: list[str] = Field(
         default_factory=list, description="The replicas one of which has each transaction before it is acknowledged."
+    )
+    retiring: list[str] = Field(default_factory=list, description="Those of them that are told to acknowledge no more, to leave the list.")
+    silenced: list[str] = Field(default_factory=list, description="Those of `retiring` that have said that they do not.")
+    passed_over: list[str] = Field(
+        default_factory=list, description="Members that a primary was chosen without: what they alone have was never acknowledged."
     )
     database: str = Field("", description="The first database, where it came with a backup; else it is named like the instance.")
     seeded: str = Field("", description="The member that the data began on; empty as long as there is none.")

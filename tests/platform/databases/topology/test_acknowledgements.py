@@ -1,3 +1,5 @@
+"""Which replicas acknowledge, and when one of them is certainly not needed any more."""
+
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +13,9 @@ from pilothouse.platform.databases.mysql.topology.wish import Wish
 STANDING = Standing(term=1, primary="db-0", seeded="db-0")
 
 
-def primary(executed: str = "0-1-9", *, waits: bool = True) -> Member:
-    state = {"process": "running", "answers": True, "role": "primary", "writable": True, "term": 1, "data": "ready"}
+def primary(executed: str = "0-1-9", *, waits: bool = True, step: int = 0) -> Member:
+    told = {"acknowledges": False, "step": step}
+    state = {"process": "running", "answers": True, "role": "primary", "writable": True, "term": 1, "data": "ready", "told": told}
     return Member("db-0", 0.1, state | {"gtid": {"executed": executed}, "semi_sync": {"on": waits}})
 
 
@@ -44,36 +47,69 @@ def test_two_replicas_that_have_caught_up_acknowledge() -> None:
 def test_an_instance_is_durable_once_the_primary_waits_and_a_replica_has_what_came_before(
     members: tuple[Member, ...], durable: bool
 ) -> None:
-    assert standing_of(*members, before=replace(STANDING, acknowledging=("db-1",))).durable is durable
+    assert standing_of(*members, before=replace(STANDING, acknowledging=("db-1",), waits=True)).durable is durable
 
 
-def test_a_replica_that_is_gone_is_replaced_once_it_is_certainly_silent() -> None:
-    before = replace(STANDING, acknowledging=("db-1", "db-2", "db-3"), durable=True)
+LEAVING = replace(STANDING, acknowledging=("db-1", "db-2", "db-3"), durable=True, waits=True, step=4)
+OTHERS = (primary(step=4), replica("db-2"), replica("db-3"))
+
+
+def silent(process: str = "ended", *, step: int = 4, acknowledges: bool = False, **state: Any) -> Member:
+    told = {"acknowledges": acknowledges, "step": step}
+    return Member("db-1", 0.1, {"process": process, "data": "ready", "term": 1, "told": told} | state)
+
+
+def test_one_that_is_gone_is_told_to_cease_once_there_are_enough_others() -> None:
     gone = Member("db-1", 99.0, replica("db-1").state)
-    others = (primary(), replica("db-2"), replica("db-3"))
-    assert standing_of(gone, *others, replicas=5, before=before).acknowledging == before.acknowledging
-    ended = Member("db-1", 0.1, {"process": "ended", "data": "ready", "told": {"acknowledges": True}})
-    assert standing_of(ended, *others, replicas=5, before=before).acknowledging == before.acknowledging
-    told = Member("db-1", 0.1, {"process": "ended", "data": "ready", "told": {"acknowledges": False}})
-    assert standing_of(told, *others, replicas=5, before=before).acknowledging == ("db-2", "db-3")
-    new = Member("db-1", 0.1, {"process": "absent", "data": "ready", "told": None})
-    assert standing_of(new, *others, replicas=5, before=before).acknowledging == ("db-2", "db-3")
+    found = standing_of(gone, *OTHERS, replicas=5, before=LEAVING)
+    assert (found.acknowledging, found.retiring, found.silenced) == (LEAVING.acknowledging, ("db-1",), ())
 
 
-def test_a_replica_stays_in_the_list_until_another_one_has_what_it_has() -> None:
-    before = replace(STANDING, acknowledging=("db-1", "db-2", "db-3"), durable=True)
-    ended = Member("db-1", 0.1, {"process": "ended", "data": "ready"})
-    behind = (primary(), replica("db-2", "0-1-8"), replica("db-3", "0-1-8"))
-    assert standing_of(ended, *behind, replicas=5, before=before).acknowledging == before.acknowledging
+@pytest.mark.parametrize(
+    ("member", "is_silenced"),
+    [
+        (silent(), True),
+        (silent("running", answers=True), True),
+        (silent("running", answers=True, semi_sync={"acknowledges": True}), False),  # not carried out yet
+        (silent("running", answers=False), False),  # who knows what it acknowledges
+        (silent(acknowledges=True), False),  # its agent starts it by that order
+        (silent(step=3), False),  # told before it was decided, and perhaps something else since
+        (silent("absent", told=None), False),  # its agent may still be told something older
+        (replace(silent(), heard_ago_s=9.0), False),
+    ],
+)
+def test_one_that_is_told_to_cease_is_silenced_when_it_says_so_under_that_decision(member: Member, *, is_silenced: bool) -> None:
+    found = standing_of(member, *OTHERS, replicas=5, before=replace(LEAVING, retiring=("db-1",)))
+    assert (found.acknowledging, found.silenced) == (LEAVING.acknowledging, ("db-1",) if is_silenced else ())
 
 
-def test_one_that_is_to_go_stays_until_it_has_said_that_it_acknowledges_no_more() -> None:
-    before = replace(STANDING, acknowledging=("db-1", "db-2", "db-3"), durable=True)
+@pytest.mark.parametrize(
+    ("others", "leaves"),
+    [
+        (OTHERS, True),
+        ((primary(step=3), *OTHERS[1:]), False),  # of a moment when db-1 may have acknowledged still
+        ((primary("0-1-10", step=4), *OTHERS[1:]), False),
+        ((OTHERS[0], replica("db-2", intact=False), replica("db-3", "0-1-8")), False),
+    ],
+)
+def test_one_that_is_silenced_leaves_the_list_once_another_one_has_what_the_primary_had_after_that(
+    others: tuple[Member, ...], *, leaves: bool
+) -> None:
+    found = standing_of(silent(), *others, replicas=5, before=replace(LEAVING, retiring=("db-1",), silenced=("db-1",)))
+    assert found.acknowledging == (("db-2", "db-3") if leaves else LEAVING.acknowledging)
+
+
+def test_one_that_is_to_go_leaves_also_when_there_are_fewer_than_should_acknowledge() -> None:
+    before = replace(LEAVING, acknowledging=("db-1", "db-2"))
     leaving = replace(replica("db-1"), leaves=True)
-    others = (primary(), replica("db-2"), replica("db-3"))
-    assert standing_of(leaving, *others, before=before).acknowledging == before.acknowledging
-    silent = replace(replica("db-1", semi_sync={"acknowledges": False}, told={"acknowledges": False}), leaves=True)
-    assert standing_of(silent, *others, before=before).acknowledging == ("db-2", "db-3")
+    assert standing_of(leaving, primary(step=4), replica("db-2"), before=before).retiring == ("db-1",)
+    assert standing_of(leaving, primary(step=4), before=before).retiring == ()
+
+
+def test_one_that_is_needed_again_is_told_to_acknowledge_again() -> None:
+    before = replace(LEAVING, retiring=("db-1",), silenced=("db-1",))
+    found = standing_of(silent(), primary("0-1-10", step=4), replica("db-2"), Member("db-3"), replicas=5, before=before)
+    assert (found.retiring, found.silenced) == ((), ())
 
 
 def test_a_single_member_waits_for_nobody() -> None:

@@ -1,107 +1,26 @@
 """A world of servers, links and operators in which decisions about the primary are carried out, go astray and are cut off.
 
-It has the properties of the real servers that decisions rely on: a commit on a primary that waits for acknowledgements is in its log
-before one is there; a replica that starts again has lost what it had received and not applied; a server that is started as a
-replica takes back what was not acknowledged, and sometimes its last acknowledged transaction too; an agent obeys no lower term, and
-starts what has ended by the order that it holds. A replica that gets another source counts as intact although it has not caught up with it.
+As unkind as the real one: answers are old when they are read, each by another time; orders are lost, doubled and late; whatever can end ends
+at any moment. What must hold is looked at when it happens: see `acknowledge`, `promoted` and `discards`. See `servers` for the rest.
 """
 
 import copy
 import random
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql.stopwatch import Stopwatch
 from pilothouse.platform.databases.mysql.topology.decide import decide
 from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.orders import Order
+from pilothouse.platform.databases.mysql.topology.standing import Standing
+from tests.platform.databases.topology.servers import Server, Transaction
 
 EPOCH_S = 1_800_000_000.0
-TAKE_OVER_S = 5.0
-
-
-@dataclass
-class Transaction:
-    """number: of its place in the history. server: where it began. token: unlike every other's."""
-
-    number: int
-    server: int
-    token: int
-
-
-@dataclass
-class Server:
-    """log: applied transactions, those of a primary that wait for an acknowledgement at its end (`waiting`). relay: received only."""
-
-    name: str
-    agent: bool = True
-    process: str = "absent"
-    data: str = "empty"
-    log: list[Transaction] = field(default_factory=list)
-    relay: list[Transaction] = field(default_factory=list)
-    waiting: int = 0
-    role: str = "none"
-    term: int = 0
-    source: str = ""
-    io: bool = False
-    intact: bool = False
-    acknowledges: bool = False
-    semi_sync: bool = False
-    writable: bool = False
-    drained: bool = False
-    gate: bool = False
-    fence_term: int = 0
-    errno: int = 0
-    reseeded: str = ""
-    read_only_since: float | None = None
-    order: Order | None = None
-    ended_s: float = 0.0
-
-    @property
-    def number(self) -> int:
-        return int(self.name.rpartition("-")[2]) + 1
-
-    def state(self) -> Object:
-        def position(log: list[Transaction]) -> str:
-            return f"0-{log[-1].server}-{log[-1].number}" if log else ""
-
-        servers = {each.server: each.number for each in self.log}
-        up = self.process == "running"
-        return {
-            "term": self.term,
-            "role": self.role,
-            "data": self.data,
-            "process": self.process,
-            "answers": up,
-            "writable": up and self.writable,
-            "drained": up and self.drained,
-            "gate": up and self.gate,
-            "read_only_since": self.read_only_since,
-            "reseeded": self.reseeded,
-            "told": {"acknowledges": self.order.acknowledges} if self.order else None,
-            "gtid": {
-                "executed": position(self.log),
-                "received": position(self.log + self.relay),
-                "state": ",".join(f"0-{server}-{number}" for server, number in servers.items()),
-            },
-            "semi_sync": {"on": self.semi_sync, "acknowledges": self.acknowledges},
-            "replication": {
-                "source": f"{self.source}.members" if self.source else "",
-                "io": self.io,
-                "sql": up and self.role == "replica",
-                "lag_s": 0.0,
-                "errno": self.errno,
-                "stopped_io_at_term": self.fence_term,
-                "intact": self.intact,
-            },
-        }
-
-    def ends(self) -> None:
-        self.process = "ended"
-        self.io = self.writable = self.gate = self.drained = self.semi_sync = self.acknowledges = self.intact = False
-        self.relay = []
-        self.fence_term = 0
+LATE_S = (0.2, 1.0, 4.0, 15.0)
 
 
 class Operator:
@@ -111,10 +30,12 @@ class Operator:
         self.world = world
         self.heard: dict[str, tuple[float, Object]] = {}
         self.instance = copy.deepcopy(world.instance)
+        self.moves = Stopwatch(lambda: world.now_s)
+        self.ahead_s = 0.0
 
     def listen(self) -> None:
         for server in self.world.servers.values():
-            if server.agent and self.world.reaches("operator", server.name):
+            if server.agent and self.world.reaches("operator", server.name) and not self.world.happens(self.world.stale):
                 self.heard[server.name] = (self.world.now_s, copy.deepcopy(server.state()))
 
     def read(self) -> None:
@@ -128,39 +49,54 @@ class Operator:
             found[name] = Member(name, None if at is None else self.world.now_s - at, state, leaves)
         return found
 
+    def moment(self) -> Moment:
+        move = Standing.of(self.instance.get("status") or {}).move
+        same_s = self.moves.same_s("orders", (move.started_at, move.handed, move.finished_at))
+        return Moment(meta.rfc3339_micro(self.world.now_s + self.ahead_s), same_s)
+
     def round(self, *, cut_off: float = 0.0) -> None:
         """cut_off: how likely it is killed before each of its writes and orders."""
         for _ in range(6):
-            decision = decide(self.instance, self.members(), meta.rfc3339_micro(self.world.now_s))
+            decision = decide(self.instance, self.members(), self.moment())
             status = self.instance.get("status") or {}
             wanted = decision.standing.status()
             if all(status.get(key) == value for key, value in wanted.items()) or (not status and not wanted["term"]):
                 break
-            if self.world.random.random() < cut_off or not self.world.write(self.instance, wanted):
+            if self.world.happens(cut_off) or not self.world.write(self.instance, wanted):
                 return
             self.read()
         for name, order in decision.orders.items():
-            if self.world.random.random() < cut_off:
+            if self.world.happens(cut_off):
                 return
             self.world.tell(name, order)
         self.world.labelled = decision.primary
 
 
 class World:
-    """is_slow: whether replicas receive some of what there is at a time, and not all."""
+    """is_slow: whether replicas receive some of what there is at a time, and not all. stale: how likely an answer is not heard, so that
+    the one before counts. late: how likely an order comes late, doubled or not at all.
+    """
 
     def __init__(self, replicas: int, seed: int = 0) -> None:
         self.random = random.Random(seed)
         self.now_s = EPOCH_S
         self.instance: Any = {"metadata": {"name": "orders", "resourceVersion": "1"}, "spec": {"replicas": replicas}}
-        self.servers = {f"orders-{i}": Server(f"orders-{i}") for i in range(replicas)}
+        self.servers = {f"orders-{i}": Server(f"orders-{i}", self) for i in range(replicas)}
         self.cut: set[frozenset[str]] = set()
         self.leaving: set[str] = set()
         self.acknowledged: list[Transaction] = []
+        self.orders: list[tuple[float, str, Order]] = []
+        self.asked: set[str] = set()
         self.is_slow = False
+        self.is_forced = False
+        self.starts_s = self.copies_s = (0.0,)
+        self.stale = self.late = 0.0
         self.labelled = ""
         self.tokens = 0
         self.operators = [Operator(self)]
+
+    def happens(self, likelihood: float) -> bool:
+        return likelihood > 0 and self.random.random() < likelihood
 
     def reaches(self, one: str, other: str) -> bool:
         return frozenset((one, other)) not in self.cut
@@ -182,113 +118,70 @@ class World:
         return self.servers[self.status["primary"]]
 
     def grow(self, replicas: int) -> None:
-        self.instance["spec"]["replicas"] = replicas
-        self.instance["metadata"]["resourceVersion"] += "0"
+        self.ask(replicas=replicas)
         for i in range(replicas):
-            self.servers.setdefault(f"orders-{i}", Server(f"orders-{i}"))
+            self.servers.setdefault(f"orders-{i}", Server(f"orders-{i}", self))
 
     def ask(self, **spec: Any) -> None:
         self.instance["spec"].update(spec)
         self.instance["metadata"]["resourceVersion"] += "0"
+        self.asked.add((spec.get("reseed") or {}).get("at", ""))
+        self.is_forced = self.is_forced or bool((spec.get("switchover") or {}).get("force"))
 
-    # What agents do.
+    # What must hold.
+
+    def acknowledge(self, source: Server, transaction: Transaction) -> None:
+        """Nobody acknowledges once one of a later term accepts writes."""
+        ahead = [each for each in self.servers.values() if each.led > source.led and each.writable and each.is_up]
+        assert not ahead, f"{source.name} of term {source.led} acknowledges while {ahead[0].name} of term {ahead[0].led} accepts writes"
+        self.acknowledged.append(transaction)
+
+    def promoted(self, server: Server) -> None:
+        """A new primary has all that was acknowledged, unless its user has forced the choice."""
+        if not self.is_forced:
+            missing = self.missing(server)
+            assert not missing, f"{server.name} becomes primary of term {server.term} without {missing}: {self.status}"
+
+    def discards(self, server: Server, request: str) -> None:
+        """Data go without being asked for only when all of them that was acknowledged is at the primary."""
+        if request in self.asked:
+            return
+        mine = {each.token for each in server.log + server.relay} & {each.token for each in self.acknowledged}
+        primary = self.servers[self.status["primary"]] if self.status["primary"] else None
+        there = {each.token for each in primary.log} if primary is not None else set()
+        assert mine <= there, f"{server.name} gives up what {primary and primary.name} has not: {mine - there} ({request})"
+
+    def missing(self, server: Server) -> list[Transaction]:
+        there = {each.token for each in server.log + server.relay}
+        return [each for each in self.acknowledged if each.token not in there]
+
+    def lost(self) -> list[Transaction]:
+        """Acknowledged transactions that the primary has not."""
+        return self.missing(self.primary)
+
+    # What goes on by itself.
 
     def tell(self, name: str, order: Order) -> None:
-        server = self.servers[name]
-        before = (server.term, server.order.step if server.order else 0)
-        if server.agent and self.reaches("operator", name) and (order.term, order.step) >= before:
-            server.order = order
-            self._obey(server, order)
+        """On its way: at once, late, twice or never."""
+        if not self.happens(self.late):
+            self.orders.append((self.now_s, name, order))
+        for _ in range(2 if self.happens(self.late) else 0):
+            self.orders.append((self.now_s + self.random.choice(LATE_S), name, order))
 
-    def _go_on(self) -> None:
-        """Agents start again by the order that they hold what has ended; a primary that waits for acknowledgements only after a while."""
-        for server in self.servers.values():
-            order = server.order
-            if not server.agent or order is None or server.process == "running" or order.term < server.term:
-                continue
-            if order.role == "replica" or not order.semi_sync or self.now_s - server.ended_s >= TAKE_OVER_S:
-                self._obey(server, order)
-
-    def _obey(self, server: Server, order: Order) -> None:
-        server.term = order.term
-        if order.reseed and order.reseed != server.reseeded:
-            server.ends()
-            server.log, server.data, server.reseeded, server.role, server.errno = [], "empty", order.reseed, "none", 0
-        if server.data == "empty" and not self._seeded(server, order):
-            return
-        {"primary": self._be_primary, "replica": self._be_replica, "stopped": self._be_stopped}[order.role](server, order)
-
-    def _seeded(self, server: Server, order: Order) -> bool:
-        if order.seed == "empty":
-            server.data = "ready"
-        elif order.seed == "clone":
-            donor = self.servers[order.donor]
-            if donor.process == "running" and self.reaches(server.name, donor.name):
-                server.log, server.data = list(donor.log[: len(donor.log) - donor.waiting]), "ready"
-        return server.data == "ready"
-
-    def _be_primary(self, server: Server, order: Order) -> None:
-        if server.process != "running":
-            server.process, server.waiting = "running", 0
-        if server.role == "replica" or server.relay:
-            if order.promote_after and not self._has(server, order.promote_after):
-                return
-            server.log += server.relay
-            server.relay = []
-        server.role, server.source, server.io, server.semi_sync = "primary", "", False, order.semi_sync
-        server.gate = False
-        server.drained = order.drain and server.waiting == 0
-        if server.drained and server.writable:
-            server.read_only_since = self.now_s
-        server.writable = not order.drain
-        server.fence_term = 0
-        if not order.semi_sync:
-            self._complete(server)
-
-    def _has(self, server: Server, position: str) -> bool:
-        number = int(position.rpartition("-")[2])
-        return bool(server.log + server.relay) and (server.log + server.relay)[-1].number >= number
-
-    def _complete(self, server: Server) -> None:
-        """Semi-synchronous replication is off: what waited is acknowledged."""
-        for transaction in server.log[len(server.log) - server.waiting :]:
-            self._acknowledge(server, transaction)
-        server.waiting = 0
-
-    def _be_replica(self, server: Server, order: Order) -> None:
-        if server.role == "primary" and not order.graceful and server.process == "running":
-            server.ends()
-        if server.process != "running":
-            self._starts_as_replica(server)
-        server.role, server.writable, server.drained, server.gate = "replica", False, False, order.gate
-        server.acknowledges = order.acknowledges
-        if not order.source:
-            server.io, server.fence_term = False, order.term
-        elif server.source != order.source or server.fence_term:
-            server.source, server.fence_term, server.io = order.source, 0, False
-
-    def _starts_as_replica(self, server: Server) -> None:
-        lost = server.waiting
-        if server.role == "primary" and not lost and server.log:
-            lost = self.random.choice([0, 1])
-        server.log = server.log[: len(server.log) - lost]
-        server.process, server.waiting, server.relay, server.intact = "running", 0, [], False
-
-    def _be_stopped(self, server: Server, order: Order) -> None:
-        if server.process == "running":
-            waited = server.waiting
-            server.ends()
-            server.waiting = waited
-
-    # What servers do by themselves.
+    def deliver(self) -> None:
+        due = [each for each in self.orders if each[0] <= self.now_s]
+        self.orders = [each for each in self.orders if each[0] > self.now_s]
+        for _, name, order in due:
+            if self.reaches("operator", name):
+                self.servers[name].told(order)
 
     def replicate(self) -> None:
         for server in self.servers.values():
             source = self.servers.get(server.source)
-            if server.process != "running" or server.role != "replica" or source is None or server.fence_term:
+            if not server.is_up or server.role != "replica" or source is None or server.fence_term:
                 server.io = False
                 continue
-            server.io = source.process == "running" and source.role != "none" and self.reaches(server.name, source.name)
+            server.io = source.is_up and source.role != "none" and self.reaches(server.name, source.name)
             if server.io:
                 self._receive(server, source)
         for server in self.servers.values():
@@ -297,9 +190,12 @@ class World:
     def _receive(self, server: Server, source: Server) -> None:
         mine = server.log + server.relay
         if [each.token for each in source.log[: len(mine)]] != [each.token for each in mine]:
-            server.io, server.errno = False, 1236
+            server.io, server.errno, server.error = False, 1236, "it is not in the master's binlog"
             return
-        server.errno = 0
+        if len(mine) < source.purged:
+            server.io, server.errno, server.error = False, 1236, "the master has purged binary logs"
+            return
+        server.errno, server.error = 0, ""
         coming = source.log[len(mine) :]
         come = coming[: self.random.randint(0, len(coming))] if self.is_slow else coming
         server.relay += come
@@ -312,17 +208,12 @@ class World:
         """What waited and has been received; a primary waits for one replica only."""
         left = len(source.log) - len(server.log) - len(server.relay)
         for transaction in source.log[len(source.log) - source.waiting : len(source.log) - left]:
-            self._acknowledge(source, transaction)
+            self.acknowledge(source, transaction)
         source.waiting = min(source.waiting, left)
-
-    def _acknowledge(self, source: Server, transaction: Transaction) -> None:
-        ahead = [each for each in self.servers.values() if each.term > source.term and each.writable and each.process == "running"]
-        assert not ahead, f"{source.name} of term {source.term} acknowledges while {ahead[0].name} of term {ahead[0].term} accepts writes"
-        self.acknowledged.append(transaction)
 
     def _apply(self, server: Server) -> None:
         """Some of what was received."""
-        if server.process == "running" and server.role == "replica":
+        if server.is_up and server.role == "replica":
             count = self.random.randint(0, len(server.relay))
             server.log += server.relay[:count]
             server.relay = server.relay[count:]
@@ -332,21 +223,39 @@ class World:
     def insert(self, name: str) -> None:
         """A client that reaches this server writes."""
         server = self.servers[name]
-        if server.process != "running" or not server.writable:
+        if not server.is_up or not server.writable:
             return
         self.tokens += 1
-        server.log.append(Transaction(server.log[-1].number + 1 if server.log else 1, server.number, self.tokens))
+        number = server.log[-1].number + 1 if server.log else 1
+        server.log.append(Transaction(number, server.led * 16 + server.number % 16, self.tokens))
         if server.semi_sync:
             server.waiting += 1
         else:
-            self._acknowledge(server, server.log[-1])
+            self.acknowledge(server, server.log[-1])
+
+    def kill_waiting(self, name: str) -> None:
+        """Sessions that wait for an acknowledgement are ended: what they wrote is committed then, and was acknowledged to nobody."""
+        self.servers[name].waiting = 0
+
+    def hang(self, name: str, *, mute: bool) -> None:
+        server = self.servers[name]
+        if server.process == "running" and server.unanswered_at is None:
+            server.is_hung, server.is_mute, server.unanswered_at = not mute, mute, self.now_s
+
+    def wake(self, name: str) -> None:
+        server = self.servers[name]
+        server.is_hung = server.is_mute = False
+        if server.process == "running":
+            server.unanswered_at = None
+
+    def purge(self, name: str) -> None:
+        server = self.servers[name]
+        server.purged = max(server.purged, len(server.log) // 2)
 
     def kill_server(self, name: str) -> None:
         server = self.servers[name]
-        if server.process == "running":
-            waited = server.waiting
+        if server.process in ("running", "starting"):
             server.ends()
-            server.waiting, server.ended_s = waited, self.now_s
 
     def kill_pod(self, name: str) -> None:
         self.kill_server(name)
@@ -365,32 +274,38 @@ class World:
 
     def heal(self) -> None:
         self.is_slow = False
+        self.stale = self.late = 0.0
         self.cut.clear()
-        for name in self.servers:
+        for name, server in self.servers.items():
             self.pod_returns(name)
+            self.wake(name)
+            server.is_full = False
 
     def pass_time(self, seconds: float = 0.5, *, cut_off: float = 0.0) -> None:
         self.now_s += seconds
-        self._go_on()
+        for server in self.servers.values():
+            server.obey()
+        self.deliver()
         self.replicate()
         for operator in self.operators:
             operator.listen()
-            if operator is self.operators[0] or self.random.random() < 0.5:
+            if operator is self.operators[0] or self.happens(0.5):
                 operator.read()
             operator.round(cut_off=cut_off)
+        self.deliver()
         self.replicate()
 
     def settle(self, rounds: int = 40) -> None:
         for _ in range(rounds):
             self.pass_time()
 
-    def lost(self) -> list[Transaction]:
-        """Acknowledged transactions that the primary has not."""
-        there = {each.token for each in self.primary.log + self.primary.relay}
-        return [each for each in self.acknowledged if each.token not in there]
-
     def write_some(self, count: int = 5) -> None:
         for _ in range(count):
             for name in self.servers:
                 self.insert(name)
             self.replicate()
+
+    def stray(self, name: str, server: int = 9) -> None:
+        """A transaction of this member's own, that nobody else has."""
+        log = self.servers[name].log
+        log.append(replace(log[-1], number=log[-1].number + 1, server=server, token=-1))

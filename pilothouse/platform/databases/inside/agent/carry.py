@@ -51,7 +51,7 @@ class Carrier:
         self._marks = marks
         self._memory = memory
         self.starts = Starts()
-        self._asked = self._since = 0.0
+        self._asked = self._since = self._ended_at = 0.0
         self._ended: Ended | None = None
         self.tuned: tuple[int, tuple[Server, int] | None, Tuned] = (0, None, Tuned())
         self.clients: int | None = None
@@ -76,7 +76,7 @@ class Carrier:
             Do.RECEIVE: self._receive,
             Do.DEMOTE: self._demote,
             Do.PROMOTE: self._promote,
-            Do.SEMI_SYNC: lambda wanted, seen, answer: self._dialect.replication.semi_sync(self._sql, wanted.semi_sync),
+            Do.SEMI_SYNC: self._semi_sync,
             Do.OPEN: lambda wanted, seen, answer: self._dialect.replication.open(self._sql),
             Do.CLOSE: lambda wanted, seen, answer: self._dialect.replication.close(self._sql),
             Do.GATE: lambda wanted, seen, answer: gate.close(self._dialect, self._sql),
@@ -100,9 +100,14 @@ class Carrier:
             self._since = self._since or time.monotonic()
         elif seen.ended is not None and seen.ended != self._ended:
             self._ended = seen.ended
-            now = time.monotonic()
+            self._ended_at = now = time.monotonic()
             self.starts = self.starts.ended(now, ran_s=now - self._since if self._since else 0.0)
             self._since = 0.0
+
+    @property
+    def ended_s(self) -> float:
+        """Since the last end of the server was noticed, by a clock that nobody sets."""
+        return 0.0 if self._ended is None else time.monotonic() - self._ended_at
 
     def may_start(self, now: float) -> float:
         """Seconds until the server may be started."""
@@ -163,7 +168,12 @@ class Carrier:
         self._until_ended()
 
     def _stop(self, wanted: Wanted, seen: Seen) -> None:
-        """A primary whose commits wait is killed: at a clean end they would count as committed, and nobody else has them."""
+        """A primary whose commits wait is killed: at a clean end they would count as committed, and nobody else has them.
+
+        One that does not answer may be such a primary: when it wakes it would end cleanly.
+        """
+        if seen.answer is None and self._process.is_stopped_by("KILL"):
+            return self._kill(wanted, seen)
         if seen.answer is not None and seen.answer.semi_sync.primary and not seen.answer.read_only:
             try:
                 self._dialect.replication.close(self._sql)
@@ -235,6 +245,10 @@ class Carrier:
         self._marks.set("mode", seen.pid, "primary")
         self._marks.forget("source")
         self._dialect.replication.promote(self._sql, answer, configuration.server_id(self._settings, wanted.term))
+
+    def _semi_sync(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
+        self._dialect.replication.semi_sync(self._sql, wanted.semi_sync)
+        self._process.stop_by("KILL" if wanted.semi_sync else "TERM")
 
     def _end_idle(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         self.clients = Sessions(self._dialect, self._sql, leftovers.own_accounts(self._settings, wanted)).end_idle()

@@ -76,6 +76,7 @@ class Loop:
         self._upkeep = Upkeep(settings, self._wake.set)
         self._hold = Hold(settings.run)
         self._is_settled = False
+        self._halted = ""
         self.copying = threading.Lock()
         self.pushed = Pushed(settings, self._wake.set)
         self.board = Board()
@@ -88,10 +89,21 @@ class Loop:
     def obey(self, wanted: Wanted) -> None:
         """From any thread. Raises Outdated, OSError; the order does not count then."""
         with self._order:
-            self._memory.obey(wanted.term, wanted.step)
-            self._wanted = wanted
+            try:
+                self._memory.obey(wanted.term, wanted.step)
+            except OSError as error:
+                self._halt(wanted, str(error))
+                raise
+            self._wanted, self._halted = wanted, ""
         self._fence_at_once(wanted)
         self._wake.set()
+
+    def _halt(self, wanted: Wanted, why: str) -> None:
+        """A member that cannot keep a fence may not go on without it either: another agent of it would obey an earlier order again."""
+        if wanted.term > self._memory.term and wanted.role != "primary":
+            self._halted = f"the server is stopped, as its volume does not take the term {wanted.term} ({why})"
+            self._process.signal(signal.SIGKILL)
+            self._wake.set()
 
     def _fence_at_once(self, wanted: Wanted) -> None:
         """Not only when the loop comes round to it: it may be waiting for an answer of the very server that must write no more."""
@@ -151,6 +163,9 @@ class Loop:
         return ALONE_S if step.do is Do.DONE and not error and _is_alone(wanted) else pause_s
 
     def _plan(self, wanted: Wanted | None, seen: Seen) -> Step:
+        if self._halted:
+            self._process.signal(signal.SIGKILL)
+            return Step(Do.WAIT, "waiting for room to keep an order", error=self._halted)
         if wanted is None:
             return Step(Do.WAIT, "waiting for an order")
         pid, tuned_for, _ = self._carrier.tuned
@@ -162,7 +177,7 @@ class Loop:
             is_tuned=pid == seen.pid and tuned_for == (wanted.server, seen.disk.size),
             draining_s=self._draining_s(wanted),
             clients=self._carrier.clients,
-            ended_s=time.time() - seen.ended.at if seen.ended else 0.0,
+            ended_s=self._carrier.ended_s,
         )
         return next_step(wanted, seen, known)
 
@@ -184,7 +199,7 @@ class Loop:
         except (Unreachable, Refused, OSError) as failure:
             return AGAIN_S, error or f"{step.doing}: {failure}"
         if step.do is Do.CLOSE:
-            self._observer.read_only_since = time.time()
+            self._observer.closed_at = time.monotonic()
         again_s = AGAIN_S if error else 0.0
         return _PAUSES.get(step.do, again_s if step.do in (Do.RECEIVE, Do.DRAIN) else 0.0), error
 
@@ -231,7 +246,7 @@ class Loop:
             server=tuned_for[0] if tuned_for and pid == seen.pid else None,
             disk=seen.disk,
             unanswered_s=self._observer.unanswered_s,
-            read_only_since=self._observer.read_only_since,
+            read_only_s=self._observer.read_only_s,
             untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(*log),
             reseeded=self._reseeded,
         )

@@ -18,7 +18,7 @@ from pilothouse.platform.databases.inside.agent.wanted import Wanted
 class Observer:
     """For the loop's thread. fenced_at: the term at whose order the server has ceased to receive, 0 while it may receive.
 
-    read_only_since: Unix time at which a primary was made read only, None while it is writable.
+    closed_at: when a primary was made read only, by the monotonic clock; None while it is writable.
     """
 
     def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, changed: Callable[[], None]) -> None:
@@ -31,12 +31,16 @@ class Observer:
         self._unanswered_since: float | None = None
         self._is_full = False
         self.fenced_at = 0
-        self.read_only_since: float | None = None
+        self.closed_at: float | None = None
 
     @property
     def unanswered_s(self) -> float:
         """How long a running server has not answered."""
         return 0.0 if self._unanswered_since is None else time.monotonic() - self._unanswered_since
+
+    @property
+    def read_only_s(self) -> float | None:
+        return None if self.closed_at is None else round(time.monotonic() - self.closed_at, 3)
 
     def look(self, wanted: Wanted | None) -> Seen:
         process = self._process
@@ -47,7 +51,7 @@ class Observer:
         self._count_silence(pid, answer)
         self._count_fence(wanted, answer)
         if answer is not None and not answer.read_only:
-            self.read_only_since = None
+            self.closed_at = None
         room = disk.measure(self._settings.data)
         self._is_full = room.is_full(self._is_full)
         return Seen(

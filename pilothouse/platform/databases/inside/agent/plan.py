@@ -191,6 +191,8 @@ def _giving_up_writes(memory: Memory) -> Step:
 def _promotion(wanted: Wanted, seen: Seen, answer: Answer) -> Step | None:
     source = answer.replication
     if source is not None and not source.is_fenced:
+        if source.by_gtid and not covers(later(source.received, answer.executed), wanted.promote_after):
+            return Step(Do.WAIT, f"receiving up to {wanted.promote_after}", error=_trouble(source))
         return Step(Do.STOP_RECEIVING, "ceasing to receive")
     target = later(wanted.promote_after, source.received if source else "")
     if not covers(answer.executed, target):

@@ -67,6 +67,10 @@ class Process:
         """name: TERM or KILL, which the supervisor sends when the agent has not stopped the server in time."""
         files.write(self._run / "last-signal", name)
 
+    def is_stopped_by(self, name: str) -> bool:
+        """Whether that is what the supervisor would send."""
+        return files.read(self._run / "last-signal").strip() == name
+
     def signal(self, number: signal.Signals) -> None:
         _signal(self.pid(), number)
 

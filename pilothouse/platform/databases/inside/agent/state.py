@@ -14,7 +14,7 @@ from pilothouse.platform.databases.inside.agent.tuning import Tuned
 from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted
 
 State = dict[str, object]
-_QUIET = frozenset({"gtid", "disk", "sessions", "uptime_s", "unanswered_s"})
+_QUIET = frozenset({"gtid", "disk", "sessions", "uptime_s", "unanswered_s", "read_only_s"})
 """They change all the time: nobody is woken for them alone."""
 
 
@@ -39,7 +39,7 @@ class Report:
     server: Server | None
     disk: Disk
     unanswered_s: float
-    read_only_since: float | None
+    read_only_s: float | None
     untruncated: bool
     reseeded: str
 
@@ -67,12 +67,12 @@ def document(settings: Settings, report: Report, program: str) -> State:
         "writable": answer is not None and role == "primary" and not answer.read_only,
         "drained": bool(answer and wanted and wanted.role == "primary" and wanted.drain and role == "primary" and answer.read_only),
         "gate": answer is not None and answer.is_gated,
-        "read_only_since": report.read_only_since,
+        "read_only_s": report.read_only_s,
         "answers": answer is not None,
         "unanswered_s": round(report.unanswered_s, 1),
         "untruncated": report.untruncated,
         "reseeded": report.reseeded,
-        "told": {"acknowledges": wanted.acknowledges} if wanted else None,
+        "told": {"acknowledges": wanted.acknowledges, "step": wanted.step} if wanted else None,
         "leaving": report.is_leaving or seen.is_stopping,
         "objects": {key: {"version": each.version, "error": each.error, "partial": each.partial} for key, each in report.objects.items()},
         "disk": {"size": report.disk.size, "free": report.disk.free},

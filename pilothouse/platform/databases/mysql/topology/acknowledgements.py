@@ -1,7 +1,10 @@
 """Which replicas acknowledge, and whether every acknowledged transaction is on two disks (pure).
 
 A failover asks each replica that may have acknowledged, so the list only loses one that certainly acknowledges no more, and whose
-transactions another one has. One that is to be replaced is told first to acknowledge no more, and leaves the list once it has said so.
+transactions another one has. What members say is of different moments, so each step of that is a decision of its own, written down
+before anybody is told: one that is to leave is `retiring` and told to cease; when it says under that decision that it has it is
+`silenced`; what the primary says under that one is later than all that it has acknowledged, and once another one has that, it leaves
+the list.
 """
 
 from collections.abc import Mapping
@@ -14,42 +17,38 @@ from pilothouse.platform.databases.mysql.topology.wish import Wish
 
 
 def kept(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Standing:
-    """Of an instance whose primary is there."""
+    """Of an instance whose primary is there. members: those that are to be copied anew leave, too."""
     if wish.replicas < 2:
-        return replace(standing, acknowledging=(), durable=False, waits=False)
+        return replace(standing, acknowledging=(), retiring=(), silenced=(), durable=False, waits=False)
     primary = members.get(standing.primary) or Member(standing.primary)
     if not primary.answers:
         return standing
-    standing = _with_new(wish, standing, members)
-    standing = _without_old(wish, standing, members, primary)
-    waits = standing.waits or bool(standing.acknowledging)
-    return replace(standing, waits=waits, durable=standing.durable or _is_durable(standing, members, primary))
+    new = _without_silenced(_with_new(wish, standing, members), members, primary)
+    new = _with_silenced(_with_retiring(wish, new, members), members)
+    return replace(
+        new,
+        waits=standing.waits or bool(new.acknowledging),
+        durable=standing.durable or _is_durable(standing, members, primary),
+    )
 
 
-def wanted(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> set[str]:
-    """Those of the list that are to acknowledge: as many as are needed, if so many are there and stay.
-
-    Else all of it, but for those that are to leave, once another one is there.
-    """
-    good = _good(standing, members)[: wish.acknowledging]
-    if len(good) == wish.acknowledging:
-        return set(good)
-    return {each.name for each in acknowledging(standing, members) if not good or not each.leaves}
+def active(standing: Standing) -> list[str]:
+    """Those of the list that are told to acknowledge."""
+    return [name for name in standing.acknowledging if name not in standing.retiring]
 
 
-def _good(standing: Standing, members: Mapping[str, Member]) -> list[str]:
-    """Those that are there, the ones that follow the primary first."""
-    there = [each for each in acknowledging(standing, members) if each.runs and not each.leaves]
+def _able(standing: Standing, members: Mapping[str, Member]) -> list[str]:
+    """Of those, the ones that are there and stay; the ones that follow the primary first."""
+    there = [members[name] for name in active(standing) if name in members and members[name].runs and not members[name].leaves]
     return [each.name for each in sorted(there, key=lambda each: not each.follows(standing.primary))]
 
 
 def _with_new(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Standing:
-    room = wish.acknowledging - len(_good(standing, members))
+    room = wish.acknowledging - len(_able(standing, members))
     new = [
         member.name
         for member in members.values()
-        if member.name != standing.primary
-        and member.name not in standing.acknowledging
+        if member.name not in (standing.primary, *standing.acknowledging, *standing.passed_over)
         and not member.leaves
         and member.follows(standing.primary)
         and member.is_intact
@@ -57,23 +56,53 @@ def _with_new(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> 
     return replace(standing, acknowledging=(*standing.acknowledging, *new[: max(0, room)]))
 
 
-def _without_old(wish: Wish, standing: Standing, members: Mapping[str, Member], primary: Member) -> Standing:
-    """Without those that are wanted no more and silent for certain, once one that stays has what they have."""
-    stay = wanted(wish, standing, members)
-    gone = {each.name for each in acknowledging(standing, members) if each.name not in stay and each.is_silenced}
-    proven = any(
-        each.follows(primary.name) and each.received.covers(primary.executed) for each in map(members.get, stay) if each is not None
+def _with_retiring(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Standing:
+    """All but as many as are needed, if so many are there; else those alone that leave, as long as another one is there."""
+    able = _able(standing, members)
+    if len(able) >= wish.acknowledging:
+        retiring = {*standing.acknowledging} - {*able[: wish.acknowledging]}
+    else:
+        retiring = {each.name for each in acknowledging(standing, members) if each.leaves and able}
+    return replace(
+        standing,
+        retiring=tuple(name for name in standing.acknowledging if name in retiring),
+        silenced=tuple(name for name in standing.silenced if name in retiring),
     )
-    if not gone or not proven:
+
+
+def _with_silenced(standing: Standing, members: Mapping[str, Member]) -> Standing:
+    new = [
+        each.name
+        for each in acknowledging(standing, members)
+        if each.name in standing.retiring and each.name not in standing.silenced and each.is_silenced(standing.term, standing.step)
+    ]
+    return replace(standing, silenced=(*standing.silenced, *new))
+
+
+def _without_silenced(standing: Standing, members: Mapping[str, Member], primary: Member) -> Standing:
+    if not standing.silenced or not _has_what_came_before(standing, members, primary):
         return standing
-    return replace(standing, acknowledging=tuple(name for name in standing.acknowledging if name not in gone))
+    return replace(
+        standing,
+        acknowledging=tuple(name for name in standing.acknowledging if name not in standing.silenced),
+        retiring=tuple(name for name in standing.retiring if name not in standing.silenced),
+        silenced=(),
+    )
 
 
 def _is_durable(standing: Standing, members: Mapping[str, Member], primary: Member) -> bool:
-    """Whether the primary waits for acknowledgements now, and a replica has what came before."""
-    if not primary.waits_for_acknowledgements or not standing.acknowledging:
-        return False
-    return any(
-        member.follows(primary.name) and member.is_intact and member.received.covers(primary.executed)
-        for member in acknowledging(standing, members)
+    """Whether the primary waits for acknowledgements since it obeys this decision, and a replica has what came before."""
+    return standing.waits and primary.waits_for_acknowledgements and _has_what_came_before(standing, members, primary)
+
+
+def _has_what_came_before(standing: Standing, members: Mapping[str, Member], primary: Member) -> bool:
+    """Whether one that acknowledges, so that its disk has it, has all that the primary had at some moment since it obeys this decision."""
+    return primary.obeys(standing.term, standing.step) and any(
+        members[name].term == standing.term
+        and members[name].follows(primary.name)
+        and members[name].is_intact
+        and members[name].acknowledges
+        and members[name].received.covers(primary.executed)
+        for name in active(standing)
+        if name in members
     )

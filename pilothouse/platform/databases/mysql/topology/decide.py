@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql.topology import acknowledgements, failover, labels, reseeding, switchover
+from pilothouse.platform.databases.mysql.topology import acknowledgements, errant, failover, labels, reseeding, switchover
 from pilothouse.platform.databases.mysql.topology.begin import begin
 from pilothouse.platform.databases.mysql.topology.findings import Finding, findings
 from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.orders import Order, orders
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
@@ -26,10 +27,10 @@ class Decision:
     findings: tuple[Finding, ...] = ()
 
 
-def decide(instance: Object, members: Mapping[str, Member], now: str) -> Decision:
-    """instance: the MySQL object, not suspended. members: those that are wanted and those whose pods are still there. now: RFC 3339."""
+def decide(instance: Object, members: Mapping[str, Member], moment: Moment) -> Decision:
+    """instance: the MySQL object, not suspended. members: those that are wanted and those whose pods are still there."""
     wish, before = Wish.of(instance), Standing.of(instance.get("status") or {})
-    after = next_standing(wish, before, members, now)
+    after = next_standing(wish, before, members, moment)
     if after != before:
         return Decision(replace(after, step=before.step + 1))
     return Decision(
@@ -41,19 +42,21 @@ def decide(instance: Object, members: Mapping[str, Member], now: str) -> Decisio
     )
 
 
-def next_standing(wish: Wish, standing: Standing, members: Mapping[str, Member], now: str) -> Standing:
+def next_standing(wish: Wish, standing: Standing, members: Mapping[str, Member], moment: Moment) -> Standing:
     if not standing.seeded:
         return begin(wish, standing, members)
+    is_forced = wish.force and switchover.is_asked(wish, standing)
     if standing.is_electing:
-        again = wish.force and switchover.is_asked(wish, standing)
-        return failover.forced(wish, standing, members, now) if again else failover.elected(standing, members)
-    if failover.why_lost(standing, members):
+        return failover.forced(wish, standing, members, moment.now) if is_forced else failover.elected(standing, members)
+    if failover.why_lost(standing, members) or failover.is_unable(standing, members, moment):
         if not failover.hindrance(standing, members):
-            return failover.begun(standing, now)
-        if wish.force and switchover.is_asked(wish, standing):
-            return failover.forced(wish, standing, members, now)
-    standing = reseeding.step(wish, switchover.step(wish, standing, members, now), members)
-    return acknowledgements.kept(wish, _recovered(standing, members, now), members)
+            return failover.begun(standing, moment.now)
+        if is_forced:
+            return failover.forced(wish, standing, members, moment.now)
+    standing = replace(standing, passed_over=errant.reconciled(standing, members))
+    standing = reseeding.step(wish, switchover.step(wish, standing, members, moment), members)
+    standing = _recovered(standing, members, moment.now)
+    return acknowledgements.kept(wish, standing, reseeding.leaving(wish, standing, members))
 
 
 def _recovered(standing: Standing, members: Mapping[str, Member], now: str) -> Standing:

@@ -1,4 +1,8 @@
-"""Members whose history differs from the primary's, and such as are too far behind (pure)."""
+"""Members whose history differs from the primary's, and such as are too far behind (pure).
+
+Positions of two members are of different moments. So nothing follows from one that goes further than the other; what does are a primary's
+refusal, and another transaction in the place of one's own: what a primary has in its log stays there.
+"""
 
 from collections.abc import Mapping
 
@@ -12,22 +16,28 @@ PURGED = ("purged", "too old")
 
 
 def has_errant(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
-    """Whether a replica has transactions that the primary has not, as positions tell or the primary itself.
-
-    Only said of one that receives nothing: positions are of different moments otherwise.
-    """
+    """Whether a replica has transactions that the primary has not, as the primary has told it or positions show."""
     primary = members.get(standing.primary)
     if member.name == standing.primary or primary is None or not primary.answers or not member.answers or member.receives:
         return False
     if member.term != standing.term or not primary.executed:
         return False
-    return (_is_refused(standing, member) and not _is_purged(member)) or not primary.executed.covers(member.executed)
+    return (_is_refused(standing, member) and not _is_purged(member)) or primary.executed.contradicts(member.executed)
 
 
 def is_behind_the_logs(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
-    """Its data are given up for that: only as long as the primary has all that it has."""
-    refused = member.term == standing.term and _is_refused(standing, member) and _is_purged(member)
-    return refused and _is_working(standing, members) and not has_errant(standing, members, member)
+    """Its data are given up for that: only where the primary has all that it has for certain."""
+    return _cannot_go_on(standing, members, member) and members[standing.primary].executed.surely_covers(member.received)
+
+
+def may_have_errant(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
+    """Whether it is behind what the primary keeps, and nobody can tell whether it has something of its own beside."""
+    return _cannot_go_on(standing, members, member) and not members[standing.primary].executed.surely_covers(member.received)
+
+
+def _cannot_go_on(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
+    refused = member.answers and member.term == standing.term and _is_refused(standing, member) and _is_purged(member)
+    return refused and not member.receives and _is_working(standing, members) and not has_errant(standing, members, member)
 
 
 def _is_refused(standing: Standing, member: Member) -> bool:
@@ -39,27 +49,38 @@ def _is_purged(member: Member) -> bool:
 
 
 def is_unacknowledged(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
-    """Whether it was the primary until a failover that lost nothing, so that what it alone has was acknowledged to nobody.
+    """Whether primaries were chosen without it in failovers that lost nothing, so that what it alone has was acknowledged to nobody.
 
-    Its data are given up for that. So it is not said of a replica that acknowledges, and not because it is ahead of what the primary
-    said last: a primary that has just died said that before its last transactions.
+    Its data are given up for that. They may be the second copy of what the new primary alone had acknowledged, so not before a replica
+    has that, or none is there to have it.
     """
-    move = standing.move
-    if move.kind != "failover" or move.source != member.name or move.at or member.term != standing.term:
+    if member.name not in standing.passed_over or member.name in standing.acknowledging or member.term != standing.term:
         return False
-    if member.name in standing.acknowledging or not _is_working(standing, members):
+    if not _is_working(standing, members) or not (standing.durable or _is_alone(standing, members)):
         return False
-    return _is_diverged(standing, members, member) or (member.is_heard and bool(member.untruncated))
+    if member.is_heard and member.untruncated:
+        return True
+    return has_errant(standing, members, member) or _cannot_go_on(standing, members, member)
+
+
+def reconciled(standing: Standing, members: Mapping[str, Member]) -> tuple[str, ...]:
+    """`passed_over` without those that follow the primary, which has all that they have."""
+    primary = members.get(standing.primary)
+    if primary is None or not primary.is_writable or primary.term != standing.term:
+        return standing.passed_over
+    return tuple(name for name in standing.passed_over if not _agrees(standing, primary, members.get(name)))
+
+
+def _agrees(standing: Standing, primary: Member, member: Member | None) -> bool:
+    is_there = member is not None and member.term == standing.term and member.follows(primary.name)
+    return is_there and member is not None and primary.executed.covers(member.received)
+
+
+def _is_alone(standing: Standing, members: Mapping[str, Member]) -> bool:
+    """Whether no replica receives what the primary has."""
+    return not any(name in members and members[name].receives for name in standing.acknowledging)
 
 
 def _is_working(standing: Standing, members: Mapping[str, Member]) -> bool:
     primary = members.get(standing.primary)
     return primary is not None and primary.is_writable and primary.term == standing.term
-
-
-def _is_diverged(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
-    """For certain: the primary has refused it, or has gone another way."""
-    if not has_errant(standing, members, member):
-        return False
-    is_refused = _is_refused(standing, member) and not _is_purged(member)
-    return is_refused or members[standing.primary].executed.contradicts(member.executed)

@@ -8,9 +8,15 @@ No clock and no lease is needed for that, only that each of them says at the new
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pilothouse.platform.databases.mysql.topology.gtid import parse
 from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.standing import Move, Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
+
+
+UNABLE_S = 10.0
+"""So long a new primary may lack what it is to go on from: its source may come back and send it."""
 
 
 def why_lost(standing: Standing, members: Mapping[str, Member]) -> str:
@@ -32,6 +38,21 @@ def _ended(primary: Member) -> str:
     return "has a server that does not answer" if primary.is_stuck else ""
 
 
+def is_unable(standing: Standing, members: Mapping[str, Member], moment: Moment) -> bool:
+    """Whether a new primary can never accept writes: what it was chosen for, or was handed, is not there, and nobody sends it.
+
+    It has acknowledged nothing in its term, so those that may have before decide anew.
+    """
+    return lacks_what_was_handed(standing, members) and moment.same_s >= UNABLE_S
+
+
+def lacks_what_was_handed(standing: Standing, members: Mapping[str, Member]) -> bool:
+    primary, move = members.get(standing.primary), standing.move
+    if primary is None or not primary.answers or primary.is_writable or not move.is_open or move.target != standing.primary:
+        return False
+    return primary.obeys(standing.term, standing.step) and not primary.receives and not primary.received.covers(parse(move.handed))
+
+
 def acknowledging(standing: Standing, members: Mapping[str, Member]) -> list[Member]:
     return [members.get(name) or Member(name) for name in standing.acknowledging]
 
@@ -50,16 +71,20 @@ def hindrance(standing: Standing, members: Mapping[str, Member]) -> str:
 
 def begun(standing: Standing, now: str) -> Standing:
     move = Move("failover", source=standing.primary, started_at=now)
-    return replace(standing, term=standing.term + 1, primary="", move=move)
+    return replace(standing, term=standing.term + 1, primary="", move=move, retiring=(), silenced=())
 
 
 def forced(wish: Wish, standing: Standing, members: Mapping[str, Member], now: str) -> Standing:
-    """Among the replicas that answer, whatever the others may have: asked for by `force`."""
+    """Among the replicas that answer, whatever the others may have: asked for by `force`.
+
+    From then on an old primary's transactions may be acknowledged ones that nobody else has.
+    """
     left = [name for name in members if name != standing.primary and members[name].answers]
     if not left:
         return standing
     move = Move("failover", wish.switch_at, standing.primary, started_at=now)
-    return replace(standing, term=standing.term + 1, primary="", acknowledging=tuple(left), move=move, switched_at=wish.switch_at)
+    new = replace(standing, term=standing.term + 1, primary="", acknowledging=tuple(left), move=move, switched_at=wish.switch_at)
+    return replace(new, retiring=(), silenced=(), passed_over=())
 
 
 def elected(standing: Standing, members: Mapping[str, Member]) -> Standing:
@@ -67,15 +92,18 @@ def elected(standing: Standing, members: Mapping[str, Member]) -> Standing:
     voters = acknowledging(standing, members)
     if all(member.answers and (member.is_intact or standing.move.at) for member in voters):
         fenced = all(member.fence_term == standing.term for member in voters)
-        return _chosen(standing, voters) if fenced else standing
+        return _chosen(standing, voters, members) if fenced else standing
     old = members.get(standing.move.source)
     if old is not None and old.is_heard and old.has_data and not old.leaves and not standing.move.at:
         return replace(standing, primary=old.name, move=replace(standing.move, target=old.name))
     return standing
 
 
-def _chosen(standing: Standing, voters: list[Member]) -> Standing:
-    """What the new primary alone has was acknowledged, too: until one of the rest has it no other may take over from it."""
+def _chosen(standing: Standing, voters: list[Member], members: Mapping[str, Member]) -> Standing:
+    """What the new primary alone has was acknowledged, too: until one of the rest has it no other may take over from it.
+
+    What others have beside is what the old primary wrote, and sent to replicas that do not acknowledge, before anybody acknowledged it.
+    """
     best = best_of(voters)
     if best is None:
         return standing
@@ -85,6 +113,7 @@ def _chosen(standing: Standing, voters: list[Member]) -> Standing:
         primary=best.name,
         acknowledging=tuple(member.name for member in rest),
         durable=any(member.received.covers(best.received) for member in rest),
+        passed_over=() if standing.move.at else tuple(sorted({*standing.passed_over, *members} - {each.name for each in voters})),
         move=replace(standing.move, target=best.name, handed=best.received_text),
     )
 

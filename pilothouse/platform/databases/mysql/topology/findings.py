@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from pilothouse.platform.databases.mysql.topology import failover, reseeding, switchover
 from pilothouse.platform.databases.mysql.topology.begin import first_of
-from pilothouse.platform.databases.mysql.topology.errant import has_errant
+from pilothouse.platform.databases.mysql.topology.errant import has_errant, may_have_errant
 from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
+
+
+MOST_SHOWN = 200
+"""Characters of a position in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,14 @@ def findings(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> t
     found += [
         _of_acknowledgements(wish, standing, members),
         _of_reseed(wish, standing, members),
-        *(_of_member(standing, members, member) for member in members.values()),
+        *(_of_member(wish, standing, members, member) for member in members.values()),
     ]
     return tuple(finding for finding in found if finding is not None)
+
+
+def shown(position: str) -> str:
+    """Of a position that names many servers, the beginning."""
+    return position if len(position) <= MOST_SHOWN else f"{position[:MOST_SHOWN]}..."
 
 
 def _of_beginning(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
@@ -44,12 +53,17 @@ def _of_beginning(wish: Wish, standing: Standing, members: Mapping[str, Member])
 
 def _of_primary(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> Finding | None:
     if standing.is_electing:
-        silent = [each.name for each in failover.acknowledging(standing, members) if each.fence_term != standing.term]
-        return Finding("FailingOver", f"waits for {', '.join(silent)} to stop receiving from {standing.move.source}", True)
+        voters = failover.acknowledging(standing, members)
+        if silent := [each.name for each in voters if not each.answers or each.fence_term != standing.term]:
+            return Finding("FailingOver", f"waits for {', '.join(silent)} to stop receiving from {standing.move.source}", True)
+        lacking = [each.name for each in voters if not each.is_intact]
+        return Finding("FailingOver", f"waits for {standing.move.source}, since {', '.join(lacking)} may lack what it acknowledged", True)
+    name = standing.primary
     why = failover.why_lost(standing, members) if standing.seeded else ""
+    if not why and failover.lacks_what_was_handed(standing, members):
+        why = f"lacks transactions that it is to go on from ({shown(standing.move.handed)})"
     if not why:
         return None
-    name = standing.primary
     why += _cause(members.get(name))
     if wish.replicas == 1:
         return Finding("PrimaryAway", f"{name} {why}: {_way_of_single(wish, members.get(name))}", True)
@@ -102,12 +116,12 @@ def _of_reseed(wish: Wish, standing: Standing, members: Mapping[str, Member]) ->
     return Finding("ReseedRefused", f"the data of {wish.reseed_member} stay: {why}") if why else None
 
 
-def _of_member(standing: Standing, members: Mapping[str, Member], member: Member) -> Finding | None:
-    if has_errant(standing, members, member):
-        name = member.name.rpartition("-")[0]
-        text = (
-            f"{member.name} has transactions that {standing.primary} has not ({member.executed_text}): ph mysql reseed {name} {member.name}"
-        )
-        return Finding("Errant", f"{text} throws them away and copies the primary's data")
+def _of_member(wish: Wish, standing: Standing, members: Mapping[str, Member], member: Member) -> Finding | None:
+    way = f"ph mysql reseed {wish.name} {member.name} throws its data away and copies the primary's"
+    if has_errant(standing, members, member) and not reseeding.occasion(wish, standing, members, member):
+        return Finding("Errant", f"{member.name} has transactions that {standing.primary} has not ({shown(member.executed_text)}): {way}")
+    if may_have_errant(standing, members, member):
+        text = f"{member.name} is behind what {standing.primary} keeps in its logs, and may have transactions of its own"
+        return Finding("Errant", f"{text} ({shown(member.executed_text)}): {way}")
     error = str((member.state or {}).get("error") or "")
     return Finding("MemberFailed", f"{member.name}: {error}") if error and member.is_heard else None

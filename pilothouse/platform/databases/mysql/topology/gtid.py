@@ -31,9 +31,11 @@ class Position:
 
     def covers(self, other: "Position") -> bool:
         """Whether it has all that the other has, as far as positions tell."""
-        return all(self._has(domain, *last) for domain, last in other.last.items()) and all(
-            _contains(self.sets.get(server, []), ranges) for server, ranges in other.sets.items()
-        )
+        return all(self._has(domain, *last) for domain, last in other.last.items()) and self._contains(other)
+
+    def surely_covers(self, other: "Position") -> bool:
+        """Whether that is certain: a member that was copied does not know which servers wrote before, so that it cannot tell."""
+        return self.covers(other) and all(self._knows(domain, *last) for domain, last in other.last.items())
 
     def contradicts(self, other: "Position") -> bool:
         """Whether the other has what this one will never have, be it that one of them is of an earlier moment: MariaDB's only.
@@ -45,6 +47,12 @@ class Position:
 
     def __bool__(self) -> bool:
         return bool(self.last or self.sets)
+
+    def _contains(self, other: "Position") -> bool:
+        return all(_contains(self.sets.get(server, []), ranges) for server, ranges in other.sets.items())
+
+    def _knows(self, domain: int, sequence: int, server: int) -> bool:
+        return self.last.get(domain) == (sequence, server) or (domain, server) in self.servers
 
     def _has(self, domain: int, sequence: int, server: int) -> bool:
         mine = self.last.get(domain)

@@ -106,16 +106,22 @@ class Member:
     def acknowledges(self) -> bool:
         return bool(self._part("semi_sync").get("acknowledges"))
 
-    @property
-    def is_silenced(self) -> bool:
-        """Whether it certainly acknowledges nothing more: it does not, and its agent does not hold an order to.
+    def obeys(self, term: int, step: int) -> bool:
+        """Whether what it says was seen after its agent had begun to obey the orders of that decision.
 
-        A server that ended is no proof: its agent starts it again by the order that it holds.
+        So it is of a later moment than all that the decision was made from: that is how words of several members are put in order.
         """
-        if not self.is_heard or (self.answers and self.acknowledges):
-            return False
-        told = self._of("told", None)
-        return self.has_ended if told is None else not told.get("acknowledges")
+        told = self._part("told")
+        return self.is_heard and self.term == term and told.get("step") == step
+
+    def is_silenced(self, term: int, step: int) -> bool:
+        """Whether it certainly acknowledges nothing from that decision on: it does not, and its agent holds an order not to.
+
+        A server that ended is no proof without that order: its agent starts it again by the one that it holds. One that runs and does
+        not answer its agent may acknowledge still.
+        """
+        is_silent = self.has_ended or (self.answers and not self.acknowledges)
+        return is_silent and self.obeys(term, step) and not self._part("told").get("acknowledges")
 
     @property
     def reseeded(self) -> str:
@@ -128,9 +134,10 @@ class Member:
         return int(self._part("replication").get("stopped_io_at_term") or 0)
 
     @property
-    def read_only_since(self) -> float | None:
-        since = self._of("read_only_since", None)
-        return None if since is None else float(since)
+    def read_only_s(self) -> float | None:
+        """For how long a primary that hands over has taken no writes, by its own clock."""
+        found = None if self.state is None else self.state.get("read_only_s")
+        return None if found is None else float(found) + float(self._of("looked_ago_s", 0)) + (self.heard_ago_s or 0.0)
 
     @property
     def source(self) -> str:

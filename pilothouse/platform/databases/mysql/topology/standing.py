@@ -20,6 +20,7 @@ class Move:
     handed: str = ""
     read_only_seconds: float | None = None
     message: str = ""
+    drains: bool = False
 
     @classmethod
     def of(cls, move: Mapping[str, Any]) -> "Move":
@@ -36,6 +37,7 @@ class Move:
             text("handed"),
             move.get("readOnlySeconds"),
             text("message"),
+            bool(move.get("drains")),
         )
 
     @property
@@ -57,6 +59,9 @@ class Standing:
     waits: bool = False
     reseeded_at: str = ""
     step: int = 0
+    retiring: tuple[str, ...] = ()
+    silenced: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, status: Mapping[str, Any]) -> "Standing":
@@ -71,6 +76,9 @@ class Standing:
             bool(status.get("waits")),
             str(status.get("reseededAt") or ""),
             int(status.get("step") or 0),
+            tuple(status.get("retiring") or ()),
+            tuple(status.get("silenced") or ()),
+            tuple(status.get("passedOver") or ()),
         )
 
     @property
@@ -90,6 +98,9 @@ class Standing:
             "waits": self.waits,
             "reseededAt": self.reseeded_at,
             "step": self.step,
+            "retiring": list(self.retiring),
+            "silenced": list(self.silenced),
+            "passedOver": list(self.passed_over),
         }
         return made | ({"move": self._move()} if self.move.started_at else {})
 
@@ -105,6 +116,7 @@ class Standing:
             "handed": move.handed,
             "readOnlySeconds": move.read_only_seconds,
             "message": move.message,
+            "drains": move.drains,
         }
 
     def ended(self, now: str, message: str = "", read_only_seconds: float | None = None) -> "Standing":

@@ -7,13 +7,15 @@ no more writes, and what it has done is handed over. As long as nothing is hande
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pilothouse.model import meta
 from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.standing import Move, Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
 
 PATIENCE_S = 10.0
 """How long it may take until the old primary is read only."""
+PAUSE_S = 30.0
+"""After one that was given up, before it is tried again for a member that leaves."""
 NEAR_S = 5.0
 """How far a replica may lag that is to be primary."""
 
@@ -22,20 +24,20 @@ def is_asked(wish: Wish, standing: Standing) -> bool:
     return bool(wish.switch_at) and wish.switch_at != standing.switched_at
 
 
-def step(wish: Wish, standing: Standing, members: Mapping[str, Member], now: str) -> Standing:
+def step(wish: Wish, standing: Standing, members: Mapping[str, Member], moment: Moment) -> Standing:
     """Of an instance whose primary is there."""
     if standing.move.is_open:
-        return _further(standing, members, now)
+        return _further(standing, members, moment)
     primary = members.get(standing.primary) or Member(standing.primary)
     asked = is_asked(wish, standing)
     if asked and wish.switch_to == standing.primary:
         return replace(standing, switched_at=wish.switch_at)
-    if not (asked or primary.leaves) or not primary.is_writable:
+    if not (asked or (primary.leaves and not is_resting(standing, moment))) or not primary.is_writable:
         return standing
     target = candidate(standing, members, wish.switch_to if asked else "")
     if target is None:
         return standing
-    move = Move("switchover", wish.switch_at if asked else "", standing.primary, target.name, started_at=now)
+    move = Move("switchover", wish.switch_at if asked else "", standing.primary, target.name, started_at=moment.now)
     return replace(standing, move=move)
 
 
@@ -45,7 +47,7 @@ def candidate(standing: Standing, members: Mapping[str, Member], to: str = "") -
         member
         for member in members.values()
         if (not to or member.name == to)
-        and member.name != standing.primary
+        and member.name not in (standing.primary, *standing.passed_over)
         and not member.leaves
         and member.follows(standing.primary)
         and (member.lag_s or 0.0) <= NEAR_S
@@ -53,45 +55,51 @@ def candidate(standing: Standing, members: Mapping[str, Member], to: str = "") -
     return min(near, key=lambda member: (member.name not in standing.acknowledging, member.lag_s or 0.0), default=None)
 
 
-def is_draining(standing: Standing, members: Mapping[str, Member]) -> bool:
+def is_resting(standing: Standing, moment: Moment) -> bool:
+    """Whether one that nobody asked for was given up just now: what stood in its way stands there still."""
+    move = standing.move
+    return move.kind == "switchover" and bool(move.message) and not move.is_open and moment.same_s < PAUSE_S
+
+
+def is_draining(standing: Standing) -> bool:
     """Whether the old primary is to take no more: new connections wait at the new one already."""
-    target = members.get(standing.move.target)
-    return is_before_hand_over(standing) and target is not None and target.is_gated
+    return is_before_hand_over(standing) and standing.move.drains
 
 
 def is_before_hand_over(standing: Standing) -> bool:
     return standing.move.is_open and standing.move.kind == "switchover" and not standing.move.handed
 
 
-def _further(standing: Standing, members: Mapping[str, Member], now: str) -> Standing:
+def _further(standing: Standing, members: Mapping[str, Member], moment: Moment) -> Standing:
     move = standing.move
     target = members.get(move.target) or Member(move.target)
+    source = members.get(move.source) or Member(move.source)
     if standing.primary == move.target:
         done = target.is_writable and target.term >= standing.term
-        return standing.ended(now, read_only_seconds=_read_only_s(members, move, now)) if done else standing
-    source = members.get(move.source) or Member(move.source)
-    if source.is_drained and target.answers:
+        return standing.ended(moment.now, read_only_seconds=_read_only_s(move, source)) if done else standing
+    if not move.drains and target.is_gated:
+        return replace(standing, move=replace(move, drains=True))
+    # A word of an earlier decision may be of a drain that was given up, and after which more was written.
+    if move.drains and source.is_drained and source.obeys(standing.term, standing.step) and target.answers:
         return _handed(standing, source)
-    if meta.parse_rfc3339(now) - meta.parse_rfc3339(move.started_at) > PATIENCE_S:
-        return standing.ended(now, _given_up(source, target))
+    if moment.same_s > PATIENCE_S:
+        return standing.ended(moment.now, _given_up(source, target))
     return standing
 
 
 def _handed(standing: Standing, source: Member) -> Standing:
     """The old primary has everything, so it acknowledges beside those that may do so still."""
     target = standing.move.target
-    rest = [name for name in standing.acknowledging if name != target]
+    rest = [name for name in standing.acknowledging if name not in (source.name, target)]
     those = (source.name, *rest) if standing.waits else ()
     move = replace(standing.move, handed=source.executed_text)
-    return replace(standing, term=standing.term + 1, primary=target, acknowledging=those, move=move)
+    new = replace(standing, term=standing.term + 1, primary=target, acknowledging=those, move=move)
+    return replace(new, retiring=(), silenced=())
 
 
-def _read_only_s(members: Mapping[str, Member], move: Move, now: str) -> float | None:
-    source = members.get(move.source)
-    since = source.read_only_since if source is not None else None
-    if since is None or move.kind != "switchover":
-        return None
-    return round(max(0.0, meta.parse_rfc3339(now) - since), 3)
+def _read_only_s(move: Move, source: Member) -> float | None:
+    found = source.read_only_s if move.kind == "switchover" else None
+    return None if found is None else round(found, 3)
 
 
 def _given_up(source: Member, target: Member) -> str:
