@@ -15,7 +15,7 @@ from pilothouse.aio.tasks import TaskSet
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.agents import AgentError, Agents, Place
 from pilothouse.platform.databases.mysql.telling import Telling
-from pilothouse.platform.databases.mysql.topology.member import SILENT_S, is_stale
+from pilothouse.platform.databases.mysql.topology.member import SILENT_S, STUCK_S, is_stale
 
 log = structlog.get_logger("platform.databases")
 
@@ -149,6 +149,6 @@ class Observer:
             asyncio.get_running_loop().call_at(max(now, heard.at + SILENT_S) + 0.01, self._changed, key)
 
 
-def _mark(state: Object) -> tuple[object, bool]:
+def _mark(state: Object) -> tuple[object, bool, bool]:
     """By which news is known."""
-    return state.get("sequence"), is_stale(state)
+    return state.get("sequence"), is_stale(state), float(state.get("unanswered_s") or 0) >= STUCK_S

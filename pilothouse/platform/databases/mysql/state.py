@@ -107,7 +107,7 @@ def _outcome(value: object) -> bool:
 
 _SECONDS = _number(MOST_SECONDS)
 _FIELDS: Mapping[str, Check | Mapping[str, Check]] = {
-    **dict.fromkeys(("applied", "writable", "answers", "drained", "gate", "untruncated", "leaving"), _flag),
+    **dict.fromkeys(("applied", "writable", "answers", "refuses", "drained", "gate", "untruncated", "leaving"), _flag),
     **dict.fromkeys(("uid", "wanted", "doing", "error", "reseeded", "version", "agent"), _text),
     **dict.fromkeys(("term", "sessions"), _count),
     **dict.fromkeys(("unanswered_s", "looked_ago_s", "uptime_s"), _SECONDS),

@@ -1,9 +1,9 @@
 """Servers with their agents, as the decisions about the primary rely on them.
 
 A commit on a primary that waits for acknowledgements is in its log before one is there; one whose session is killed stays there and was
-acknowledged to nobody. A replica that starts again has lost what it had received and not applied, and is not intact until it has caught up. A
-server that is started as a replica takes back what was not acknowledged, and sometimes its last acknowledged transaction too. An agent obeys no
-order of an earlier decision, also when it has been started anew, and starts what has ended by the order that it holds.
+acknowledged to nobody. A replica that starts again has lost what it had received and not applied, and is not intact until it has caught
+up. An old primary that is started as a replica takes back what was not acknowledged, and sometimes its last acknowledged transaction too.
+An agent obeys no order of an earlier decision, also when it has been started anew, and starts what has ended by the order that it holds.
 """
 
 import random
@@ -214,8 +214,8 @@ class Server:
         return self.answers
 
     def _start(self, order: Order) -> None:
-        """Data that were the primary's take back what waited, and sometimes more, where another one is primary; as a primary's they keep it."""
-        if order.role == "replica" and order.source and 0 < self.led < order.term:
+        """Data that were the primary's take back what waited, and sometimes more, where another one is primary; else they keep it."""
+        if order.role == "replica" and order.source and not order.graceful and 0 < self.led < order.term:
             lost = self.waiting or (self.world.random.choice([0, 1]) if self.log else 0)
             self.log = self.log[: len(self.log) - lost]
         self.process, self.waiting, self.role, self.unanswered_at = "running", 0, "replica", None

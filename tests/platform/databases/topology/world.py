@@ -1,7 +1,7 @@
 """A world of servers, links and operators in which decisions about the primary are carried out, go astray and are cut off.
 
-As unkind as the real one: answers are old when they are read, each by another time; orders are lost, doubled and late; whatever can end ends
-at any moment. What must hold is looked at when it happens: see `acknowledge`, `promoted` and `discards`. See `servers` for the rest.
+As unkind as the real one: answers are old when they are read, each by another time; orders are lost, doubled and late; whatever can end
+ends at any moment. What must hold is looked at when it happens: see `acknowledge`, `promoted` and `discards`. See `servers` for the rest.
 """
 
 import copy
@@ -89,7 +89,8 @@ class World:
         self.asked: set[str] = set()
         self.is_slow = False
         self.is_forced = False
-        self.starts_s = self.copies_s = (0.0,)
+        self.starts_s: tuple[float, ...] = (0.0,)
+        self.copies_s: tuple[float, ...] = (0.0,)
         self.stale = self.late = 0.0
         self.labelled = ""
         self.tokens = 0
@@ -137,8 +138,8 @@ class World:
         self.acknowledged.append(transaction)
 
     def promoted(self, server: Server) -> None:
-        """A new primary has all that was acknowledged, unless its user has forced the choice."""
-        if not self.is_forced:
+        """A new primary has all that was acknowledged, unless its user has forced the choice. One of an earlier term may begin again."""
+        if not self.is_forced and server.led == max(each.led for each in self.servers.values()):
             missing = self.missing(server)
             assert not missing, f"{server.name} becomes primary of term {server.term} without {missing}: {self.status}"
 

@@ -118,14 +118,15 @@ class Carrier:
 
     def _start(self, wanted: Wanted, seen: Seen) -> None:
         """As a replica of another primary, data that were the primary's take back at the start what was written and nobody acknowledged.
-        A replica's own take nothing back: recovery would cut off what it had acknowledged itself.
+        A replica's own take nothing back: recovery would cut off what it had acknowledged itself, and those of one that has handed
+        over would lose what the other one is to have.
         """
         settings = self._settings
         for name in ("tmp", "log"):
             (settings.data / name).mkdir(exist_ok=True, mode=0o750)
         _empty(settings.data / "tmp")
         self._ballast.drop(seen.disk)
-        truncates = wanted.role == "replica" and wanted.source is not None and 0 < self._memory.led < wanted.term
+        truncates = configuration.truncates(wanted, self._memory.led)
         if truncates and not self._takes_back(wanted):
             return
         text = configuration.text(self._dialect.options, settings, wanted.server, seen.disk.size, term=wanted.term, truncates=truncates)

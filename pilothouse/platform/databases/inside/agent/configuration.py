@@ -8,10 +8,15 @@ from collections.abc import Mapping
 
 from pilothouse.platform.databases.inside.agent.dialects.seam import Options
 from pilothouse.platform.databases.inside.agent.settings import Settings
-from pilothouse.platform.databases.inside.agent.wanted import Server
+from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted
 
 _LOOSE = "loose-"
 """Before the name of an option: a server that does not know it starts nevertheless."""
+
+
+def truncates(wanted: Wanted, led: int) -> bool:
+    """Whether recovery is to take back what nobody has acknowledged. led: see `memory.Memory`."""
+    return wanted.role == "replica" and wanted.source is not None and not wanted.graceful and 0 < led < wanted.term
 
 
 def text(options: Options, settings: Settings, server: Server, volume_bytes: int, *, term: int, truncates: bool) -> str:

@@ -68,7 +68,7 @@ class Loop:
         self._memory = Memory(settings.memory)
         self._marks = Marks(settings.run)
         self._process = Process(settings.run, self._wake.set)
-        self._sql = Sql(settings.socket, settings.user)
+        self._sql = Sql(settings.socket, settings.user, keeps_spare=True)
         self._carrier = Carrier(settings, self._process, self._sql, self._marks, self._memory, self._wake.set)
         self._observer = Observer(settings, self._process, self._sql, self._marks, self._wake.set)
         self._keeper = Keeper(settings, self._wake.set)
@@ -224,6 +224,8 @@ class Loop:
     def _trouble(self, seen: Seen) -> str:
         if seen.stranger:
             return f"another server, the process {seen.stranger}, answers in place of this member's"
+        if seen.refusal:
+            return f"the server does not let its agent in ({seen.refusal}): end some of its clients' sessions"
         log = self._dialect.error_log, self._settings.error_log
         said = errors.sentence(seen.ended.code, *log) if seen.ended else ""
         return f"{said}; {disk.full(self._settings.instance)}" if said and errors.is_out_of_room(*log) else said

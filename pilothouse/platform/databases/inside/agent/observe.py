@@ -29,6 +29,8 @@ class Observer:
         self._dialect = dialects.of(settings.flavour)
         self._catch_up = CatchUp(self._dialect, settings.tls, changed)
         self._unanswered_since: float | None = None
+        self._is_mute = False
+        self._refusal = ""
         self._is_full = False
         self.fenced_at = 0
         self.closed_at: float | None = None
@@ -44,11 +46,11 @@ class Observer:
 
     def look(self, wanted: Wanted | None) -> Seen:
         process = self._process
-        pid = process.pid()
+        pid, began = process.pid(), time.monotonic()
         answer = self._ask() if pid else None
         stranger = self._sql.peer if answer is not None and self._sql.peer not in (0, pid) else 0
         answer = None if stranger else answer
-        self._count_silence(pid, answer)
+        self._count_silence(pid, answer, began)
         self._count_fence(wanted, answer)
         if answer is not None and not answer.read_only:
             self.closed_at = None
@@ -70,24 +72,34 @@ class Observer:
             disk=room,
             is_full=self._is_full,
             answer=answer,
+            refusal=self._refusal if pid and answer is None else "",
         )
 
     def _ask(self) -> Answer | None:
+        """A refusal shows that the server lives, unless it has left a statement unanswered: one that hangs refuses new connections, too."""
+        self._refusal = ""
         try:
-            return self._dialect.look(self._sql)
-        except (Unreachable, Refused):
+            answer = self._dialect.look(self._sql)
+        except Unreachable:
+            self._is_mute = True
             return None
+        except Refused as error:
+            self._refusal = "" if self._is_mute else str(error)
+            return None
+        self._is_mute = False
+        return answer
 
     def _has_answered(self, pid: int, answer: Answer | None) -> bool:
         if answer is not None and not self._marks.get("answered", pid):
             self._marks.set("answered", pid, "yes")
         return bool(self._marks.get("answered", pid))
 
-    def _count_silence(self, pid: int, answer: Answer | None) -> None:
-        if not pid or answer is not None:
+    def _count_silence(self, pid: int, answer: Answer | None, began: float) -> None:
+        self._is_mute = self._is_mute and bool(pid)
+        if not pid or answer is not None or self._refusal:
             self._unanswered_since = None
         elif self._unanswered_since is None:
-            self._unanswered_since = time.monotonic()
+            self._unanswered_since = began
 
     def _count_fence(self, wanted: Wanted | None, answer: Answer | None) -> None:
         """A server whose thread for that has ended receives nothing until it is told to follow somebody."""

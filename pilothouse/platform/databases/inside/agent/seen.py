@@ -83,6 +83,7 @@ class Seen:
     is_drained: what the running server had received before its start is applied. is_intact: it has all that it ever acknowledged.
     stranger: process that answers on the server's socket and is not the server, else 0.
     has_answered: the running server has, since its start; it may hang by now.
+    refusal: what the running server says to the agent in place of an answer, as when its connections are used up; "" otherwise.
     copied_at: position of the copy that the data were made of, "" where they were not. is_full: the volume, so that it takes no writes.
     """
 
@@ -101,6 +102,7 @@ class Seen:
     disk: Disk
     is_full: bool
     answer: Answer | None
+    refusal: str = ""
 
     @property
     def process(self) -> str:

@@ -1,7 +1,7 @@
 """A small record on the volume that can be changed when the volume is full, and is whole whenever it is read.
 
-The file has its size from the beginning, every byte of it written, and is changed in place: no file system has to find room for that. It has
-two slots that are written in turn, each with a count and a checksum, so that a write that breaks off leaves the other one.
+The file has its size from the beginning, every byte of it written, and is changed in place: no file system has to find room for that. It
+has two slots that are written in turn, each with a count and a checksum, so that a write that breaks off leaves the other one.
 """
 
 import json

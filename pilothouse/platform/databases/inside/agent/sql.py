@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from pymysql.cursors import DictCursor
 Row = dict[str, Any]
 TIMEOUT_S = 3.0
 """Longer than the longest that a good server takes: to cease to receive from a primary that hangs."""
+_SPARE_AGAIN_S = 5.0
+"""After an attempt to have a spare connection."""
 
 
 class Unreachable(Exception):
@@ -30,14 +33,18 @@ class Refused(Exception):
 class Sql:
     """For one thread. user: the account that has the name of the system's user.
 
-    timeout_s: for each statement; one that takes longer ends the connection.
+    timeout_s: for each statement; one that takes longer ends the connection. keeps_spare: whether there is to be another connection for
+    that case, as clients may have taken all that the server gives by then.
     """
 
-    def __init__(self, socket: Path, user: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, socket: Path, user: str, timeout_s: float = TIMEOUT_S, *, keeps_spare: bool = False) -> None:
         self._socket = socket
         self._user = user
         self._timeout_s = timeout_s
         self._connection: pymysql.Connection[DictCursor] | None = None
+        self._keeps_spare = keeps_spare
+        self._spare: pymysql.Connection[DictCursor] | None = None
+        self._spare_at = 0.0
 
     @property
     def peer(self) -> int:
@@ -60,7 +67,7 @@ class Sql:
         except pymysql.Error as error:
             raise self._failure(error) from error
         except (OSError, ValueError) as error:
-            self.close()
+            self._give_up()
             raise Unreachable(str(error)) from error
 
     def row(self, statement: str, values: Sequence[object] = ()) -> Row:
@@ -81,31 +88,49 @@ class Sql:
             other.close()
 
     def close(self) -> None:
-        if self._connection is not None:
-            with suppress(pymysql.Error, OSError):
-                self._connection.close()
+        self._give_up()
+        _close(self._spare)
+        self._spare, self._spare_at = None, 0.0
+
+    def _give_up(self) -> None:
+        """The spare one stays."""
+        _close(self._connection)
         self._connection = None
 
     def _connected(self) -> "pymysql.Connection[DictCursor]":
         if self._connection is None:
-            self._connection = pymysql.connect(
-                unix_socket=str(self._socket),
-                user=self._user,
-                autocommit=True,
-                cursorclass=DictCursor,
-                charset="utf8mb4",
-                connect_timeout=2,
-                read_timeout=self._timeout_s,
-                write_timeout=self._timeout_s,
-                ssl_disabled=True,  # PyMySQL reads the system's authorities otherwise, over a socket too
-            )
-            # What waits for a lock must not outlive the connection that gave up on it.
-            self.run(f"SET SESSION lock_wait_timeout = {max(1, int(self._timeout_s) - 1)}, wait_timeout = 3600")
+            self._connection, self._spare = self._spare or self._opened(), None
+        if self._keeps_spare and self._spare is None and time.monotonic() - self._spare_at >= _SPARE_AGAIN_S:
+            self._spare_at = time.monotonic()
+            with suppress(pymysql.Error, OSError, ValueError):
+                self._spare = self._opened()
         return self._connection
+
+    def _opened(self) -> "pymysql.Connection[DictCursor]":
+        # What waits for a lock must not outlive the connection that gave up on it.
+        waits = f"SET SESSION lock_wait_timeout = {max(1, int(self._timeout_s) - 1)}, wait_timeout = 31536000"
+        return pymysql.connect(
+            unix_socket=str(self._socket),
+            user=self._user,
+            autocommit=True,
+            cursorclass=DictCursor,
+            charset="utf8mb4",
+            connect_timeout=2,
+            read_timeout=self._timeout_s,
+            write_timeout=self._timeout_s,
+            init_command=waits,
+            ssl_disabled=True,  # PyMySQL reads the system's authorities otherwise, over a socket too
+        )
 
     def _failure(self, error: pymysql.Error) -> Exception:
         errno, message = error.args if len(error.args) == 2 else (0, str(error))
         if isinstance(error, pymysql.err.InterfaceError) or errno in (0, 2003, 2006, 2013, 1053):
-            self.close()
+            self._give_up()
             return Unreachable(str(message))
         return Refused(int(errno), str(message))
+
+
+def _close(connection: "pymysql.Connection[DictCursor] | None") -> None:
+    if connection is not None:
+        with suppress(pymysql.Error, OSError):
+            connection.close()

@@ -69,6 +69,7 @@ def document(settings: Settings, report: Report, program: str) -> State:
         "gate": answer is not None and answer.is_gated,
         "read_only_s": report.read_only_s,
         "answers": answer is not None,
+        "refuses": bool(seen.refusal),
         "unanswered_s": round(report.unanswered_s, 1),
         "untruncated": report.untruncated,
         "reseeded": report.reseeded,
@@ -127,7 +128,7 @@ class Board:
         self._changed = threading.Condition()
         self._state: State = {}
         self._sequence = 0
-        self._looked = time.monotonic()
+        self._looked = self._published = time.monotonic()
 
     def beat(self) -> None:
         """The loop has come round."""
@@ -138,7 +139,7 @@ class Board:
             if _loud(state) != _loud(self._state):
                 self._sequence += 1
                 self._changed.notify_all()
-            self._state = state
+            self._state, self._published = state, time.monotonic()
         self.beat()
 
     def read(self, after: int = -1, wait_s: float = 0.0) -> State:
@@ -147,7 +148,13 @@ class Board:
         with self._changed:
             while self._sequence <= after and (left := end - time.monotonic()) > 0:
                 self._changed.wait(left)
-            return {"sequence": self._sequence, "looked_ago_s": round(time.monotonic() - self._looked, 2), **self._state}
+            now = time.monotonic()
+            return {"sequence": self._sequence, "looked_ago_s": round(now - self._looked, 2), **self._state, **self._silence(now)}
+
+    def _silence(self, now: float) -> State:
+        """A server that has not answered has not since either, for as long as the loop waits for it."""
+        since = self._state.get("unanswered_s")
+        return {"unanswered_s": round(since + now - self._published, 1)} if isinstance(since, float) and since else {}
 
 
 def _loud(state: State) -> State:

@@ -2,15 +2,14 @@
 
 A failover asks each replica that may have acknowledged, so the list only loses one that certainly acknowledges no more, and whose
 transactions another one has. What members say is of different moments, so each step of that is a decision of its own, written down
-before anybody is told: one that is to leave is `retiring` and told to cease; when it says under that decision that it has it is
-`silenced`; what the primary says under that one is later than all that it has acknowledged, and once another one has that, it leaves
-the list.
+before anybody is told: one that is to leave is `retiring` and told to cease; when it says under that decision that it has it is `silenced`;
+what the primary says under that one is later than all that it has acknowledged, and once another one has that, it leaves the list.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pilothouse.platform.databases.mysql.topology.failover import acknowledging
+from pilothouse.platform.databases.mysql.topology import failover
 from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
@@ -62,7 +61,7 @@ def _with_retiring(wish: Wish, standing: Standing, members: Mapping[str, Member]
     if len(able) >= wish.acknowledging:
         retiring = {*standing.acknowledging} - {*able[: wish.acknowledging]}
     else:
-        retiring = {each.name for each in acknowledging(standing, members) if each.leaves and able}
+        retiring = {each.name for each in failover.acknowledging(standing, members) if each.leaves and able}
     return replace(
         standing,
         retiring=tuple(name for name in standing.acknowledging if name in retiring),
@@ -73,7 +72,7 @@ def _with_retiring(wish: Wish, standing: Standing, members: Mapping[str, Member]
 def _with_silenced(standing: Standing, members: Mapping[str, Member]) -> Standing:
     new = [
         each.name
-        for each in acknowledging(standing, members)
+        for each in failover.acknowledging(standing, members)
         if each.name in standing.retiring and each.name not in standing.silenced and each.is_silenced(standing.term, standing.step)
     ]
     return replace(standing, silenced=(*standing.silenced, *new))
@@ -96,13 +95,21 @@ def _is_durable(standing: Standing, members: Mapping[str, Member], primary: Memb
 
 
 def _has_what_came_before(standing: Standing, members: Mapping[str, Member], primary: Member) -> bool:
-    """Whether one that acknowledges, so that its disk has it, has all that the primary had at some moment since it obeys this decision."""
-    return primary.obeys(standing.term, standing.step) and any(
-        members[name].term == standing.term
-        and members[name].follows(primary.name)
-        and members[name].is_intact
-        and members[name].acknowledges
-        and members[name].received.covers(primary.executed)
-        for name in active(standing)
-        if name in members
+    """Whether one that acknowledges, so that its disk has it, has all that the primary had at some moment since it obeys this decision.
+
+    Not of one that has yet to be what it was chosen or handed for: the rest may have what it lacks.
+    """
+    is_primary = primary.role == "primary" and not failover.lacks_what_was_handed(standing, primary)
+    return (
+        is_primary
+        and primary.obeys(standing.term, standing.step)
+        and any(
+            members[name].term == standing.term
+            and members[name].follows(primary.name)
+            and members[name].is_intact
+            and members[name].acknowledges
+            and members[name].received.covers(primary.executed)
+            for name in active(standing)
+            if name in members
+        )
     )

@@ -14,7 +14,6 @@ from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.standing import Move, Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
 
-
 UNABLE_S = 10.0
 """So long a new primary may lack what it is to go on from: its source may come back and send it."""
 
@@ -43,14 +42,20 @@ def is_unable(standing: Standing, members: Mapping[str, Member], moment: Moment)
 
     It has acknowledged nothing in its term, so those that may have before decide anew.
     """
-    return lacks_what_was_handed(standing, members) and moment.same_s >= UNABLE_S
+    return is_without_source(standing, members) and moment.same_s >= UNABLE_S
 
 
-def lacks_what_was_handed(standing: Standing, members: Mapping[str, Member]) -> bool:
-    primary, move = members.get(standing.primary), standing.move
-    if primary is None or not primary.answers or primary.is_writable or not move.is_open or move.target != standing.primary:
+def is_without_source(standing: Standing, members: Mapping[str, Member]) -> bool:
+    """Whether a new primary lacks what it is to go on from, and receives nothing."""
+    primary = members.get(standing.primary)
+    if primary is None or not primary.answers or primary.receives or not primary.obeys(standing.term, standing.step):
         return False
-    return primary.obeys(standing.term, standing.step) and not primary.receives and not primary.received.covers(parse(move.handed))
+    return standing.move.is_open and lacks_what_was_handed(standing, primary)
+
+
+def lacks_what_was_handed(standing: Standing, primary: Member) -> bool:
+    move = standing.move
+    return move.target == primary.name and not primary.received.covers(parse(move.handed))
 
 
 def acknowledging(standing: Standing, members: Mapping[str, Member]) -> list[Member]:

@@ -10,7 +10,6 @@ from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.topology.wish import Wish
 
-
 MOST_SHOWN = 200
 """Characters of a position in a sentence."""
 
@@ -60,7 +59,7 @@ def _of_primary(wish: Wish, standing: Standing, members: Mapping[str, Member]) -
         return Finding("FailingOver", f"waits for {standing.move.source}, since {', '.join(lacking)} may lack what it acknowledged", True)
     name = standing.primary
     why = failover.why_lost(standing, members) if standing.seeded else ""
-    if not why and failover.lacks_what_was_handed(standing, members):
+    if not why and failover.is_without_source(standing, members):
         why = f"lacks transactions that it is to go on from ({shown(standing.move.handed)})"
     if not why:
         return None

@@ -20,7 +20,7 @@ def primary_of(standing: Standing, members: Mapping[str, Member]) -> str:
         return ""
     move = standing.move
     taking_over = move.is_open and move.kind == "switchover" and move.target == primary.name and bool(move.handed)
-    return primary.name if primary.is_writable or not primary.is_heard or taking_over else ""
+    return primary.name if primary.is_writable or primary.refuses or not primary.is_heard or taking_over else ""
 
 
 def readable(standing: Standing, members: Mapping[str, Member]) -> set[str]:

@@ -9,8 +9,9 @@ from pilothouse.platform.databases.mysql.topology.gtid import GtidError, Positio
 SILENT_S = 3.0
 """An agent that was not heard of for so long counts as away. Agents answer at least once a second."""
 
-STUCK_S = 10.0
-"""A server that is there and has not answered for so long counts as ended, be it that it hangs or is long in starting."""
+STUCK_S = 7.0
+"""A server that is there and has not answered for so long counts as ended, be it that it hangs or is long in starting. Its agent
+asks with a patience of 3 s, twice then."""
 
 
 def is_stale(state: Mapping[str, Any]) -> bool:
@@ -75,6 +76,11 @@ class Member:
     @property
     def answers(self) -> bool:
         return self.runs and bool(self._of("answers", False))
+
+    @property
+    def refuses(self) -> bool:
+        """Whether its server runs and does not let its agent in, as when clients have taken all connections."""
+        return self.runs and bool(self._of("refuses", False))
 
     @property
     def untruncated(self) -> bool:

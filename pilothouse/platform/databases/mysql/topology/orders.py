@@ -49,8 +49,8 @@ class Order:
 def orders(wish: Wish, standing: Standing, members: Mapping[str, Member]) -> dict[str, Order]:
     """By member. None for those that nothing can be said to yet: of an instance that has no primary and never had one.
 
-    What safety rests on (term, step, role, source, who acknowledges, who drains and whether commits wait) follows from the standing alone, so
-    that all orders of one step agree in it, whoever sends them and whenever they come.
+    What safety rests on (term, step, role, source, who acknowledges, who drains and whether commits wait) follows from the standing alone,
+    so that all orders of one step agree in it, whoever sends them and whenever they come.
     """
     if not standing.primary and not standing.is_electing:
         return {}

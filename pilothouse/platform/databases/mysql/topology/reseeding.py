@@ -1,8 +1,8 @@
 """Members whose data are given up for a copy of another's (pure).
 
-Data go when their user asks for it, when the member is behind what the primary keeps and has nothing of its own, and when it was the primary
-and what it alone has was acknowledged to nobody. Never as long as the list of those that may have acknowledged has it and another one can
-have it off that list. What is asked for is judged when it is first seen, and never lies in wait: a request that was carried out or refused is over.
+Data go when their user asks for it, when the member is behind what the primary keeps and has nothing of its own, and when what it alone has
+was acknowledged to nobody. One that may have acknowledged leaves the list of those first. What is asked for is judged when it is first
+seen, and never lies in wait: a request that was carried out or refused is over.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ def occasion(wish: Wish, standing: Standing, members: Mapping[str, Member], memb
 def order(wish: Wish, standing: Standing, members: Mapping[str, Member], member: Member) -> str:
     """The occasion on which it is told to begin anew. One that may have acknowledged leaves the list first.
 
-    When no other one of the list is there it cannot, and commits wait for it: the first of these begins anew, as the primary has all it has.
+    When no other one of the list is there it cannot, and commits wait for it: the first of these begins anew. The primary has all it has.
     """
     if member.name in standing.acknowledging:
         lost = [each.name for each in failover.acknowledging(standing, members) if is_behind_the_logs(standing, members, each)]

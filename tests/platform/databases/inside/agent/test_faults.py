@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pymysql
 import pytest
@@ -138,6 +139,56 @@ def test_a_replica_that_has_lost_what_it_received_is_whole_again_when_it_has_cau
     assert state["replication"]["io"]
     primary.sql("INSERT INTO t VALUES (2)")
     eventually(lambda: ids(replica) == [1, 2])
+
+
+def test_a_member_that_cannot_keep_a_new_term_stops_its_server_and_obeys_when_it_can(lab: Lab) -> None:
+    old, _ = lab.members
+    memory = old.folder / "data" / "agent" / "memory"
+    pid = old.server_pid
+    memory.chmod(0o400)
+    code, answer = old.ask("PUT", "/v1/wanted", old.wanted | {"term": 2, "role": "replica", "source": None})
+    assert code == 507, answer
+    state = old.until(lambda state: state["process"] in ("ended", "absent"))
+    assert (state["term"], "does not take the term 2" in state["error"]) == (1, True)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    code, answer = old.ask("PUT", "/v1/wanted", old.wanted)
+    assert (code, answer["term"]) == (409, 2), "an order of the term before"
+    memory.chmod(0o600)
+    old.put(term=2, role="replica", source=None)
+    old.until(lambda state: state["applied"] and state["replication"]["stopped_io_at_term"] == 2, 40)
+
+
+def test_clients_that_take_all_connections_do_not_make_a_primary_look_dead(lab: Lab) -> None:
+    """Nor do they for an agent that has just begun, and gets no connection, since a human has the one that is kept for such as it."""
+    primary = lab[0]
+    primary.root("SET GLOBAL max_connections = 10")
+    with ExitStack() as clients:
+        _connect_all(primary, clients)
+        state = primary.state()
+        assert (state["answers"], state["writable"]) == (True, True)
+        primary.kill_agent()
+        eventually(lambda: _connect_all(primary, clients))
+        shell = threading.Thread(target=primary.root, args=("SELECT SLEEP(20)",))
+        shell.start()
+        primary.start_agent()
+        primary.until_up()
+        primary.put()
+        state = primary.until(lambda state: state["refuses"], 15)
+        assert (state["process"], state["unanswered_s"], "let its agent in" in state["error"]) == ("running", 0.0, True)
+        assert primary.ask("GET", "/ready")[0] == 200
+        shell.join()
+    primary.until(lambda state: state["answers"] and state["writable"], 40)
+
+
+def _connect_all(member: Member, clients: ExitStack) -> int:
+    """As many connections as there are. How many more were had."""
+    count = 0
+    with suppress(pymysql.Error):
+        while True:
+            clients.enter_context(member.connected())
+            count += 1
+    return count
 
 
 def _create(member: Member) -> None:

@@ -47,9 +47,10 @@ class Api:
         request.send(200, {})
 
     def _ready(self, request: Handler) -> None:
-        """Also while the last order is not carried out: what is ready is the server, in the role that it has."""
+        """Also while the last order is not carried out: what is ready is the server, in its role. One that has no free connection is, too."""
         state = self._loop.board.read()
-        is_ready = bool(state.get("answers")) and state.get("role") != "none" and float(str(state["looked_ago_s"])) < STUCK_S
+        serves = (state.get("answers") and state.get("role") != "none") or state.get("refuses")
+        is_ready = bool(serves) and float(str(state["looked_ago_s"])) < STUCK_S
         request.send(200 if is_ready else 503, {"ready": is_ready})
 
     def _metrics(self, request: Handler) -> None:

@@ -1,14 +1,13 @@
-"""HTTP/1.1 over TLS, a thread for each connection, at most so many of them."""
+"""HTTP/1.1 over TLS, a thread for each connection, as many of them as there is room for."""
 
 import socket
 import ssl
-import threading
 from http.server import ThreadingHTTPServer
 from socketserver import BaseRequestHandler
 
-from pilothouse.platform.databases.inside.agent.https.tls import Tls
+from pilothouse.platform.databases.inside.agent.https.room import Room
+from pilothouse.platform.databases.inside.agent.https.tls import Tls, name_of
 
-MOST_CONNECTIONS = 64
 HANDSHAKE_S = 5.0
 
 
@@ -21,32 +20,44 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseRequestHandler], tls: Tls) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._tls = tls
-        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._room = Room()
         super().__init__(address, handler)
 
     def process_request(self, request: object, client_address: object) -> None:
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)  # type: ignore[arg-type]
-        else:
-            self.shutdown_request(request)  # type: ignore[arg-type]
+        assert isinstance(request, socket.socket)
+        assert isinstance(client_address, tuple)
+        self._room.enter(request, client_address[0])
+        super().process_request(request, client_address)
 
     def process_request_thread(self, request: object, client_address: object) -> None:
         assert isinstance(request, socket.socket)
+        secured = self._secured(request)
         try:
-            secured = self._secured(request)
             if secured is None:
                 self.shutdown_request(request)
+            elif not self._shakes_hands(secured) or (name_of(secured) and not self._room.recognize(secured)):
+                self.shutdown_request(secured)
             else:
                 super().process_request_thread(secured, client_address)
         finally:
-            self._room.release()
+            self._room.leave(secured or request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no news."""
 
     def _secured(self, request: socket.socket) -> ssl.SSLSocket | None:
+        """The connection as it is from now on: the socket before is no longer one."""
         request.settimeout(HANDSHAKE_S)
         try:
-            return self._tls.context().wrap_socket(request, server_side=True)
+            secured = self._tls.context().wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         except OSError:
             return None
+        self._room.replace(request, secured)
+        return secured
+
+    def _shakes_hands(self, secured: ssl.SSLSocket) -> bool:
+        try:
+            secured.do_handshake()
+        except OSError:
+            return False
+        return True
