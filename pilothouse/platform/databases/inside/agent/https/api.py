@@ -47,7 +47,7 @@ class Api:
         request.send(200, {})
 
     def _ready(self, request: Handler) -> None:
-        """Also while the last order is not carried out: what is ready is the server, in its role. One that has no free connection is, too."""
+        """Also while the last order is not carried out: what is ready is the server, in its role. So is one without a free connection."""
         state = self._loop.board.read()
         serves = (state.get("answers") and state.get("role") != "none") or state.get("refuses")
         is_ready = bool(serves) and float(str(state["looked_ago_s"])) < STUCK_S
