@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+import pytest
 from pymysql.cursors import DictCursor
 
 from pilothouse.platform.databases.bundle import bundle
@@ -38,6 +39,11 @@ PYTHON = "/usr/bin/python3"
 """Debian's, with Debian's PyMySQL, as in the image; the test's own may lie where other users do not get."""
 State = dict[str, Any]
 MYSQL_ROOT = os.environ.get("PILOTHOUSE_MYSQL_ROOT", "")
+needs_mysql = pytest.mark.skipif(
+    not MYSQL_ROOT or os.getuid() != 0,
+    reason="PILOTHOUSE_MYSQL_ROOT names no root file system with MySQL's server, or the test is not root",
+)
+FLAVOURS = ("mariadb", pytest.param("mysql", marks=needs_mysql))
 VERSIONS = {"mariadb": "10.11", "mysql": "8.0"}
 _WITHIN = """
 root=$1 user=$2

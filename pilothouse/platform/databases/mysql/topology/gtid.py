@@ -22,12 +22,13 @@ class Position:
     """The last transactions of a member.
 
     last: by domain, its last transaction as (sequence, server). servers: by (domain, server), the last of that server, as far as the
-    member remembers. sets: MySQL's transactions by server.
+    member remembers. sets: MySQL's transactions by server. own: the server that the member is itself, of MySQL's.
     """
 
     last: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     servers: Mapping[tuple[int, int], int] = field(default_factory=dict)
     sets: Mapping[str, Ranges] = field(default_factory=dict)
+    own: str = ""
 
     def covers(self, other: "Position") -> bool:
         """Whether it has all that the other has, as far as positions tell."""
@@ -38,10 +39,14 @@ class Position:
         return self.covers(other) and all(self._knows(domain, *last) for domain, last in other.last.items())
 
     def contradicts(self, other: "Position") -> bool:
-        """Whether the other has what this one will never have, be it that one of them is of an earlier moment: MariaDB's only.
+        """Whether the other has what this one will never have, be it that one of them is of an earlier moment, as long as this one is a
+        primary, which receives nothing.
 
-        This one has gone as far in a domain and has other transactions there.
+        MariaDB: this one has gone as far in a domain and has other transactions there. MySQL: the other has some of another server.
         """
+        if self.own:
+            foreign = {server: ranges for server, ranges in other.sets.items() if server != self.own}
+            return not self.covers(Position(sets=foreign))
         reached = [domain for domain, last in other.last.items() if domain in self.last and self.last[domain][0] >= last[0]]
         return any(not self._has(domain, *other.last[domain]) for domain in reached)
 
@@ -65,10 +70,10 @@ class Position:
 
 
 def parse(position: str, state: str = "") -> Position:
-    """position: such as gtid_binlog_pos, or gtid_executed. state: MariaDB's gtid_binlog_state. Raises GtidError."""
+    """position: such as gtid_binlog_pos, or gtid_executed. state: MariaDB's gtid_binlog_state, MySQL's server_uuid. Raises GtidError."""
     texts = [text.strip() for text in position.replace("\n", "").split(",") if text.strip()]
     if any(":" in text for text in texts):
-        return Position(sets=dict(_set(text) for text in texts))
+        return Position(sets=dict(_set(text) for text in texts), own=state.lower())
     last = {domain: (sequence, server) for domain, server, sequence in map(_triple, texts)}
     known = [_triple(text.strip()) for text in state.split(",") if text.strip()]
     return Position(last, {(domain, server): sequence for domain, server, sequence in known})

@@ -9,7 +9,7 @@ import pytest
 
 from tests.platform.databases.conductor import Conductor
 from tests.platform.databases.inside.agent.test_replication import eventually, ids
-from tests.platform.databases.lab import Lab, Member
+from tests.platform.databases.lab import FLAVOURS, Lab, Member
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -43,13 +43,13 @@ class Writer(threading.Thread):
                 time.sleep(0.005)
 
 
-@pytest.fixture
-def conductor() -> Iterator[Conductor]:
-    lab = Lab(3)
+@pytest.fixture(params=FLAVOURS)
+def conductor(request: pytest.FixtureRequest) -> Iterator[Conductor]:
+    lab = Lab(3, request.param)
     lab.start()
     conductor = Conductor(lab)
     conductor.start()
-    eventually(lambda: conductor.status.get("durable") and conductor.member() is not None, 90)
+    eventually(lambda: conductor.status.get("durable") and conductor.member() is not None, 180)
     member = conductor.member()
     assert member is not None
     member.until(lambda state: state["applied"])

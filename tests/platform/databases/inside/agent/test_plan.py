@@ -183,9 +183,9 @@ def test_a_member_that_lacks_what_it_should_go_on_from_names_both_positions() ->
 
 def test_what_stops_a_promotion_again_and_again_is_said() -> None:
     broken = following(io="No", received="0-17-9", sql=False, sql_errno=1062, sql_error="Duplicate entry")
-    assert next_step(wanted(), seen(answer(replication=broken)), SAME).error == "", "it is tried first"
-    step = next_step(wanted(), seen(answer(replication=replace(broken, by_gtid=False))), SAME)
-    assert (step.do, step.error) == (Do.DRAIN, "Duplicate entry")
+    for source in (broken, replace(broken, by_gtid=False)):
+        step = next_step(wanted(), seen(answer(replication=source)), SAME)
+        assert (step.do, step.error) == (Do.DRAIN, "Duplicate entry")
 
 
 @pytest.mark.parametrize("mode", ["primary", "replica", ""])

@@ -17,6 +17,8 @@ _STATUS = (
 )
 _COUNTED = re.compile(r" - retry-time: .* message: ")
 """Of an attempt to connect: how many came before is news to nobody."""
+_ERRORS = {13114: 1236}
+"""Both say that the source cannot send what comes next: the server's own log has another number for it than the protocol."""
 
 
 def look(sql: Sql) -> Answer:
@@ -79,7 +81,7 @@ def _replication(row: Row, executed: str) -> Replication | None:
         log_file=str(row["Source_Log_File"] or ""),
         log_position=int(row["Read_Source_Log_Pos"] or 0),
         lag_s=None if lag is None else float(lag),
-        io_errno=int(row["Last_IO_Errno"] or 0),
+        io_errno=_ERRORS.get(errno := int(row["Last_IO_Errno"] or 0), errno),
         io_error=_COUNTED.sub(": ", str(row["Last_IO_Error"] or "")),
         sql_errno=int(row["Last_SQL_Errno"] or 0),
         sql_error=str(row["Last_SQL_Error"] or ""),
