@@ -252,6 +252,12 @@ class Member:
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
 
+    def within(self, *command: str) -> str:
+        """What a program prints that is run as the server is."""
+        done = subprocess.run(**self._how(list(command)), capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode(errors="replace")
+
     def certificate(self) -> str:
         """PEM of what the agent shows."""
         return ssl.get_server_certificate(("127.0.0.1", self.port))

@@ -8,18 +8,18 @@ import pymysql
 import pytest
 
 from tests.platform.databases.inside.agent.test_replication import EMPTY, eventually, follow
-from tests.platform.databases.lab import Lab, Member
+from tests.platform.databases.lab import Lab, Member, needs_mysql
 
 
-@pytest.fixture
-def pair() -> Iterator[tuple[Member, Member]]:
-    lab = Lab(2)
+@pytest.fixture(params=["mariadb", pytest.param("mysql", marks=[needs_mysql, pytest.mark.slow])])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Member, Member]]:
+    lab = Lab(2, request.param)
     lab.start()
     old, new = lab.members
-    old.applied(seed=EMPTY)
+    old.applied(120, seed=EMPTY)
     new.until_up()
     follow(new, old)
-    new.until(lambda state: state["applied"], 40)
+    new.until(lambda state: state["applied"], 120)
     old.applied(semi_sync=True)
     old.sql("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT)")
     yield old, new
