@@ -11,7 +11,7 @@ from pilothouse.platform.databases.inside.agent import configuration, dialects, 
 from pilothouse.platform.databases.inside.agent.backoff import Starts
 from pilothouse.platform.databases.inside.agent.discarding import Discarding
 from pilothouse.platform.databases.inside.agent.disk import Ballast
-from pilothouse.platform.databases.inside.agent.gtid import covers
+from pilothouse.platform.databases.inside.agent.gtid import covers, own
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.marks import Marks
@@ -213,6 +213,8 @@ class Carrier:
         server_id = configuration.server_id(self._settings, wanted.term)
         self._memory.follows()
         self._dialect.replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
+        if self._dialect.follows_anybody:
+            self._marks.set("own", seen.pid, own(answer.executed, answer.binlog_state))
         self._marks.set("source", seen.pid, source_digest(wanted))
 
     def _is_of_one_history(self, wanted: Wanted, answer: Answer) -> bool:

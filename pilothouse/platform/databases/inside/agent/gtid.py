@@ -62,6 +62,12 @@ def union(position: str, other: str) -> str:
     return text(sets(",".join((position, other))))
 
 
+def own(position: str, server: str) -> str:
+    """What the server with that UUID has written itself of MySQL's position."""
+    ranges = sets(position).get(server.lower())
+    return text({server.lower(): ranges}) if ranges else ""
+
+
 def count(position: str) -> int:
     """How many transactions that is."""
     return sum(b - a + 1 for ranges in sets(position).values() for a, b in ranges) if ":" in position else sequence(position)

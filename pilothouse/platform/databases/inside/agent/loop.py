@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pilothouse.platform.databases.inside.agent import dialects, disk, errors
 from pilothouse.platform.databases.inside.agent.carry import ASKED_EACH_S, Carrier
+from pilothouse.platform.databases.inside.agent.gtid import own
 from pilothouse.platform.databases.inside.agent.hold import Hold
 from pilothouse.platform.databases.inside.agent.https.tls import Tls
 from pilothouse.platform.databases.inside.agent.job import Job
@@ -170,7 +171,7 @@ class Loop:
             return Step(Do.WAIT, "waiting for an order")
         pid, tuned_for, _ = self._carrier.tuned
         known = Known(
-            source=self._marks.get("source", seen.pid),
+            source=self._followed(seen),
             wanted_source=source_digest(wanted),
             reseeded=self._memory.reseeded,
             has_tls=self._marks.get("tls", seen.pid) == Tls.version_of(self._settings.tls),
@@ -180,6 +181,13 @@ class Loop:
             ended_s=self._carrier.ended_s,
         )
         return next_step(wanted, seen, known)
+
+    def _followed(self, seen: Seen) -> str:
+        """The digest of the source that the server was told last; "" when it has written something itself since: compare again."""
+        source, answer = self._marks.get("source", seen.pid), seen.answer
+        if not source or answer is None or not self._dialect.follows_anybody:
+            return source
+        return source if self._marks.get("own", seen.pid) == own(answer.executed, answer.binlog_state) else ""
 
     def _draining_s(self, wanted: Wanted) -> float:
         if not wanted.drain:

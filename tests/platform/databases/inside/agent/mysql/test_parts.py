@@ -61,6 +61,8 @@ class TestSets:
     def test_who_has_two_positions_has_both(self) -> None:
         assert gtid.later(f"{A}:1-4", f"{A}:3-6,{B}:1") == f"{A}:1-6,{B}:1"
         assert gtid.later("", f"{A}:1") == f"{A}:1"
+        assert gtid.own(f"{A}:1-6,{B}:1", B.upper()) == f"{B}:1"
+        assert gtid.own(f"{A}:1-6", B) == ""
         assert gtid.count(f"{A}:1-4:6,{B}:9") == 6
 
 

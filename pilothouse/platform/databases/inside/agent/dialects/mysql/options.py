@@ -32,7 +32,6 @@ _DEFAULTS = {
 _FIXED = {
     "default-storage-engine": "InnoDB",
     "skip-name-resolve": "ON",
-    "skip-external-locking": "ON",
     "local-infile": "OFF",
     "mysqlx": "OFF",
     "persisted-globals-load": "OFF",  # what somebody has set for good beside the operator
@@ -68,7 +67,7 @@ _FIXED = {
     "tls-version": "TLSv1.2,TLSv1.3",
     "auto-generate-certs": "OFF",
     "caching-sha2-password-auto-generate-rsa-keys": "OFF",
-    "sha256-password-auto-generate-rsa-keys": "OFF",
+    "loose-sha256-password-auto-generate-rsa-keys": "OFF",
 }
 
 

@@ -5,13 +5,16 @@ from pathlib import Path
 from pilothouse.platform.databases.inside.agent import files
 from pilothouse.platform.databases.inside.agent.acknowledging import is_far_behind, relay_sync
 from pilothouse.platform.databases.inside.agent.seen import Answer
-from pilothouse.platform.databases.inside.agent.sql import Sql
+from pilothouse.platform.databases.inside.agent.sql import Refused, Sql
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
 
 def adopt(sql: Sql, position: str) -> None:
     """Of data whose position is not in them, such as those of a dump."""
-    sql.run("RESET MASTER")
+    try:
+        sql.run("RESET BINARY LOGS AND GTIDS")
+    except Refused:  # 8.0
+        sql.run("RESET MASTER")
     sql.rows("SET GLOBAL gtid_purged = %s", (position,))
 
 
