@@ -16,6 +16,14 @@ def instance() -> Iterator[Instance]:
 
 
 @pytest.fixture(scope="session")
+def alone(busybox: str) -> Iterator[Instance]:
+    """The cluster alone, without the platform; with `busybox`. Its processes may be killed: each test leaves it at work."""
+    with started(3, "--no-platform", images=[busybox]) as made:
+        yield made
+        require_rights(made)
+
+
+@pytest.fixture(scope="session")
 def busybox() -> str:
     """Name of an image with a shell, for `Instance.load_image`."""
     return "docker.io/test/busybox:1"

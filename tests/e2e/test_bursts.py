@@ -1,10 +1,8 @@
 """What kubectl shows of a container that ends in the middle of a burst of output: every byte, and the exit code."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.e2e.instance import Instance, started
+from tests.e2e.instance import Instance
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 IMAGE = "docker.io/test/busybox:1"
@@ -12,13 +10,6 @@ TIMES, OFTEN = 20, 6
 LINES = 60_000
 EVERYTHING = "y\n" * LINES
 BURST = f"yes | head -n {LINES} >/tmp/x; read line; dd if=/tmp/x bs=65536 2>/dev/null; exit 7"
-
-
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Instance]:
-    """The cluster alone, without the platform."""
-    with started(5, "--no-platform", images=[IMAGE]) as made:
-        yield made
 
 
 @pytest.mark.parametrize("number", [*range(OFTEN), *(pytest.param(each, marks=pytest.mark.slow) for each in range(OFTEN, TIMES))])

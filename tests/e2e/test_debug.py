@@ -3,25 +3,17 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.instance import Instance, eventually, started
+from tests.e2e.instance import Instance, eventually
 from tests.e2e.test_processes import pid
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 
 BUSYBOX = "docker.io/test/busybox:1"
 SLEEPER = "trap 'exit 0' TERM; sleep 1000 & wait"
-
-
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Instance]:
-    """The cluster alone, without the platform."""
-    with started(6, "--no-platform", images=[BUSYBOX]) as made:
-        yield made
 
 
 def manifest(name: str, image: str, script: str = SLEEPER) -> dict[str, Any]:

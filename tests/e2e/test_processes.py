@@ -11,7 +11,6 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,10 @@ from typing import Any
 import pytest
 
 from tests.e2e import free
-from tests.e2e.instance import Instance, eventually, started
+from tests.e2e.instance import Instance, eventually
 from tests.e2e.test_lifecycle import container_ids, run_sleeper
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Instance]:
-    """The cluster alone, without the platform."""
-    with started(3, "--no-platform", images=["docker.io/test/busybox:1"]) as made:
-        yield made
 
 
 @pytest.fixture

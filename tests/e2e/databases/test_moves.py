@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bench.rig.writers import Plan, writing
+from bench.rig.writers import Plan, Written, writing
 from tests.e2e.databases.test_failover import write_for
 from tests.e2e.databases.trio import NAME, Trio
 from tests.e2e.instance import eventually
@@ -38,6 +38,11 @@ def drain(trio: Trio) -> None:
         trio.cluster.kubectl("uncordon", node)
 
 
+def require_none_lost(written: Written) -> None:
+    lost = set(written.lost())
+    assert not lost, "\n".join(map(str, (each for each in written.failed if each.token in lost)))
+
+
 @pytest.mark.parametrize("move", [switch_over, drain])
 def test_a_primary_hands_over_without_an_error_that_is_there_twice(trio: Trio, plan: Plan, move: Callable[[Trio], None]) -> None:
     plan, old = well_behaved(plan), trio.primary
@@ -51,7 +56,7 @@ def test_a_primary_hands_over_without_an_error_that_is_there_twice(trio: Trio, p
     print(f"read only for {done['readOnlySeconds']} s, longest gap {written.longest_gap_s():.2f} s, {len(written.failed)} tried again")  # noqa: T201
     assert (done["kind"], done["source"], done["message"]) == ("switchover", old, "")
     assert done["readOnlySeconds"] < READ_ONLY_S
-    assert not written.lost()
+    require_none_lost(written)
     trio.require_whole(plan, written)
 
 
@@ -63,5 +68,5 @@ def test_a_primary_under_constant_load_hands_over(trio: Trio, plan: Plan) -> Non
         switch_over(trio)
         trio.until_well(120, but=old)
         written = writers.stop()
-    assert not written.lost()
+    require_none_lost(written)
     trio.require_whole(plan, written)

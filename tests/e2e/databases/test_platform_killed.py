@@ -33,8 +33,8 @@ EVERYBODY_S = "kube-root-ca.crt"
 class Faults:
     """Kills of the platform's process, which comes back by itself."""
 
-    def __init__(self, cluster: Instance, seed: int) -> None:
-        self.cluster = cluster
+    def __init__(self, trio: Trio, seed: int) -> None:
+        self.trio, self.cluster = trio, trio.cluster
         self.random = random.Random(seed)
 
     def during(self, operation: str, is_done: Callable[[], object]) -> None:
@@ -46,7 +46,8 @@ class Faults:
         try:
             eventually(is_done, DONE_S, 0.5)
         except AssertionError as error:
-            raise AssertionError(f"{operation} is not done after kills {waits} s after each other: {error}") from None
+            said = f"{operation} is not done after kills {waits} s after each other"
+            raise AssertionError(f"{said}: {error}\n{self.trio.story()}") from None
 
     def _kill(self) -> None:
         pid = self.cluster.daemon_pid
@@ -58,10 +59,10 @@ class Faults:
 
 
 @pytest.fixture
-def faults(cluster: Instance) -> Faults:
+def faults(shaken: Trio) -> Faults:
     seed = int(os.environ.get(SEED) or time.time())
     print(f"{SEED}={seed}")  # noqa: T201
-    return Faults(cluster, seed)
+    return Faults(shaken, seed)
 
 
 @pytest.fixture

@@ -59,7 +59,8 @@ def test_an_upgraded_platform_gives_agents_their_new_program_and_no_row_fails_me
             eventually(lambda each=each: is_upgraded(each, old), 180, 2)
             each.until_well(60)
             written = writers[count].stop()
-            assert not written.failed, f"{count} members: {len(written.failed)} of {len(written.attempts)}, {written.failed[:3]}"
+            failed = f"{count} members: {len(written.failed)} of {len(written.attempts)}, {written.failed[:3]}\n"
+            assert not len(written.failed), failed + each.story()
             assert servers(each) == before[count]
             each.require_whole(plans[count], written)
 

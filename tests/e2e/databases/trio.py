@@ -88,7 +88,16 @@ class Trio:
         try:
             eventually(is_well, within_s, 0.5)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{json.dumps(self.status, indent=1)}") from None
+            raise AssertionError(f"{error}\n{self.story()}") from None
+
+    def story(self) -> str:
+        """For who reads of a failure: the status, and what the platform and the agents have said last."""
+        log = (self.cluster.home / "log" / "pilothouse.log").read_text(errors="replace")[-6000:]
+        status = self.status
+        agents = {
+            each["name"]: self.kubectl("logs", each["name"], "-c", AGENT, "--tail=30", check=False) for each in status.get("members", ())
+        }
+        return "\n".join([json.dumps(status, indent=1), log, *(f"--- {name}\n{said}" for name, said in agents.items())])
 
     # clients
 

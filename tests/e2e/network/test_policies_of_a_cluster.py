@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pilothouse.engine.node.images.archive import busybox_archive, load_archive
-from tests.e2e.instance import Instance, eventually, require_rights, started
+from tests.e2e.instance import Instance, eventually, started
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(280)]
 IMAGE = "docker.io/test/busybox:1"
@@ -57,24 +57,23 @@ def reaches(instance: Instance, source: str, target: str, port: int) -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_the_author_of_a_policy_sees_what_it_drops_and_tries_it_with_cases(tmp_path: Path) -> None:
-    with started(7, "--no-platform", images=[IMAGE]) as instance:
-        apply(instance, space("x"), space("y"), pod("a", "x"), pod("a", "y"))
-        running(instance, "x", "y")
-        eventually(lambda: instance.kubectl("get", "cnp", check=False).returncode == 0)
-        apply(instance, policy("deny", "x", ingress=[{"from": [{"podSelector": {}}]}]), policy("try", "y", True, policyTypes=["Egress"]))
-        eventually(lambda: not reaches(instance, "y/a", "x/a", 80))
-        began = time.monotonic()
-        assert not reaches(instance, "y/a", "x/a", 80)
-        eventually(lambda: [line for line in described(instance, "x", "deny") if "to x/a (tcp 80) from y/a" in line])
-        assert time.monotonic() - began < 5
-        assert eventually(lambda: [line for line in described(instance, "y", "try") if "would have dropped" in line])
-        assert "network policy x/deny (ingress)" in instance.ph("why", "pod/a", "-n", "x").stdout
-        cases = [{"from": "y/a", "to": "x/a", "port": port, "expected": "denied"} for port in (80, 9)]
-        cases += [{"from": "x/a", "to": "y/a", "port": "p81", "expected": "allowed"}]
-        (tmp_path / "suite.yaml").write_text(yaml.safe_dump({"cases": cases}))
-        assert instance.ph("policy", "test", "--live", str(tmp_path / "suite.yaml")).stdout.splitlines()[-1] == "3 cases, 0 failed"
-        require_rights(instance)
+def test_the_author_of_a_policy_sees_what_it_drops_and_tries_it_with_cases(alone: Instance, tmp_path: Path) -> None:
+    apply(alone, space("x"), space("y"), pod("a", "x"), pod("a", "y"))
+    running(alone, "x", "y")
+    eventually(lambda: alone.kubectl("get", "cnp", check=False).returncode == 0)
+    apply(alone, policy("deny", "x", ingress=[{"from": [{"podSelector": {}}]}]), policy("try", "y", True, policyTypes=["Egress"]))
+    eventually(lambda: not reaches(alone, "y/a", "x/a", 80))
+    began = time.monotonic()
+    assert not reaches(alone, "y/a", "x/a", 80)
+    eventually(lambda: [line for line in described(alone, "x", "deny") if "to x/a (tcp 80) from y/a" in line])
+    assert time.monotonic() - began < 5
+    assert eventually(lambda: [line for line in described(alone, "y", "try") if "would have dropped" in line])
+    assert "network policy x/deny (ingress)" in alone.ph("why", "pod/a", "-n", "x").stdout
+    cases = [{"from": "y/a", "to": "x/a", "port": port, "expected": "denied"} for port in (80, 9)]
+    cases += [{"from": "x/a", "to": "y/a", "port": "p81", "expected": "allowed"}]
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump({"cases": cases}))
+    assert alone.ph("policy", "test", "--live", str(tmp_path / "suite.yaml")).stdout.splitlines()[-1] == "3 cases, 0 failed"
+    alone.kubectl("delete", "namespace", "x", "y", "--wait=false")
 
 
 def described(instance: Instance, namespace: str, name: str) -> list[str]:

@@ -47,6 +47,14 @@ async def test_a_new_program_takes_the_place_of_the_old_one_and_no_pod_is_made_a
             assert await uids(cluster) == before
 
 
+async def test_an_agent_that_starts_anew_may_be_silent_for_seconds_before_no_service_leads_to_its_server(tmp_path: Path) -> None:
+    async with operated(tmp_path) as (cluster, _):
+        await cluster.create(MYSQLS, instance())
+        found = await cluster.until_one(kinds.STATEFULSETS, "orders", lambda each: True)
+        (agent,) = (each for each in found["spec"]["template"]["spec"]["containers"] if "readinessProbe" in each)
+        assert agent["readinessProbe"]["failureThreshold"] * agent["readinessProbe"]["periodSeconds"] >= 10
+
+
 async def test_members_of_an_older_shape_whose_agents_crash_are_made_anew_though_none_is_well(tmp_path: Path) -> None:
     async with operated(tmp_path) as (cluster, nodes):
         await cluster.create(MYSQLS, instance(replicas=3))

@@ -65,6 +65,12 @@ def template(instance: Object, spec: MySQLSpec, server: Server) -> Object:
     }
 
 
+SILENT_PROBES = 10
+"""Of an agent, until its pod is not ready. One that starts anew, with all others at once after an upgrade, may need seconds on a busy
+machine, and its server goes on. Whom Services lead to is decided by labels, much earlier.
+"""
+
+
 def state(spec: MySQLSpec, server: Server) -> str:
     """What a member must be made anew for. CPU, memory, parameters and the agent's program change while it runs."""
     return sha256(fingerprint([SHAPE, server.image, spec.restarted_at])).hexdigest()[:10]
@@ -111,7 +117,7 @@ def _agent(instance: Object, spec: MySQLSpec, server: Server) -> Object:
             "httpGet": {"path": "/ready", "port": names.AGENT_PORT, "scheme": "HTTPS"},
             "periodSeconds": 1,
             "timeoutSeconds": 2,
-            "failureThreshold": 3,
+            "failureThreshold": SILENT_PROBES,
         },
         "volumeMounts": [*_mounts(), {"name": "agent", "mountPath": "/agent", "readOnly": True}],
     }
