@@ -14,7 +14,19 @@ from pilothouse.model import kinds, meta
 from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.packages.programs import ImageError
-from pilothouse.platform.databases.mysql import fullness, growth, labels, names, orders, restarts, status, stopping, trouble, versions
+from pilothouse.platform.databases.mysql import (
+    fullness,
+    growth,
+    labels,
+    leading,
+    names,
+    orders,
+    restarts,
+    status,
+    stopping,
+    trouble,
+    versions,
+)
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
 from pilothouse.platform.databases.mysql.conditions import ROOMY, Picture
 from pilothouse.platform.databases.mysql.images import Asked, satisfies
@@ -85,7 +97,7 @@ class Round:
             self._tell(stopping.orders(self.standing, self.members))
         else:
             await self._decide()
-            self._tell(self.decision.orders)
+            self._tell(leading.held(self.decision.orders, self.actual.pods, self.decision.primary))
             await self._label()
         await self._ensure()
         if not self.suspended:
@@ -176,14 +188,9 @@ class Round:
             self.findings.append(Finding("Superseded", said))
 
     async def _label(self) -> None:
-        for name, pod in self.actual.pods.items():
-            wanted: dict[str, str | None] = {
-                labels.ROLE: "primary" if name == self.decision.primary else "replica",
-                labels.READABLE: "yes" if name in self.decision.readable else None,
-            }
-            have = meta.labels(pod)
-            if any(have.get(key) != value for key, value in wanted.items()):
-                await self._try(self._patch(pod, {"metadata": {"uid": meta.uid(pod), "labels": wanted}}))
+        found = self.actual.pods
+        for name, wanted in leading.wanted(found, self.decision.primary, self.decision.readable).items():
+            await self._try(self._patch(found[name], {"metadata": {"uid": meta.uid(found[name]), "labels": wanted}}))
 
     async def _patch(self, pod: Object, patch: Object, subresource: str | None = None) -> None:
         """A pod that has gone meanwhile needs nothing more."""
