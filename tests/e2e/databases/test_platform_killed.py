@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.rig.writers import Plan, Writers, writing
+from bench.rig.writers import TABLE, Plan, Writers, writing
 from tests.e2e.databases.test_failover import write_for
 from tests.e2e.databases.trio import CREATE_S, NAME, Trio
 from tests.e2e.instance import Instance, eventually
@@ -27,7 +27,8 @@ DONE_S = 240.0
 """For an operation after the last kill, on a busy machine."""
 OWNED = "pods,pvc,secrets,services,statefulsets,configmaps,networkpolicies,poddisruptionbudgets,jobs,deployments,backups"
 COPY = "copy"
-EVERYBODY_S = "kube-root-ca.crt"
+STAYS = ("kube-root-ca.crt", "default-backups", "default-key", "default-jobs-")
+"""Objects that are there for the namespace, and for its store of backups, which outlives instances: by the beginning of their names."""
 
 
 class Faults:
@@ -81,7 +82,7 @@ def test_what_was_begun_before_the_platform_was_killed_ends_as_it_would_have(sha
     shaken.ask()
     faults.during("the making", lambda: well(shaken))
     shaken.until_well(CREATE_S)
-    shaken.sql(shaken.primary, "CREATE TABLE written (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(64) NOT NULL UNIQUE)")
+    shaken.sql(shaken.primary, TABLE)
     plan = shaken.plan(tmp_path, think_s=0.05, tag="k")
     with writing(plan) as writers:
         write_for(writers, 0)
@@ -161,15 +162,20 @@ def phase(trio: Trio, kind: str, name: str) -> str:
 
 
 def removed(trio: Trio, faults: Faults) -> None:
-    trio.kubectl("delete", "mysql", NAME, COPY, "--wait=false")
-    trio.kubectl("delete", "backup", "whole", "--wait=false")
-    faults.during("the removal", lambda: not left(trio))
+    trio.kubectl("delete", f"mysql/{NAME}", f"mysql/{COPY}", "backup/whole", "--wait=false")
+    try:
+        faults.during("the removal", lambda: not left(trio))
+    except AssertionError as error:
+        raise AssertionError(f"{left(trio)} are left: {error}") from None
 
 
 def left(trio: Trio) -> list[str]:
-    """All that is there and would not be if there had never been an instance."""
-    said = trio.kubectl("get", f"mysql,{OWNED}", "-o", "json", check=False)
-    if not said:
+    """What an instance had, volumes included."""
+    said = [trio.kubectl("get", what, "-o", "json", check=False) for what in (f"mysql,{OWNED}", "pv")]
+    if not all(said):
         return ["the cluster does not answer"]
-    found = [f"{each['kind']}/{each['metadata']['name']}" for each in json.loads(said)["items"]]
-    return [each for each in found if not each.endswith(EVERYBODY_S)]
+    objects, volumes = (json.loads(each)["items"] for each in said)
+    claims = [each["spec"]["claimRef"] for each in volumes if "claimRef" in each["spec"]]
+    found = [(each["kind"], each["metadata"]["name"]) for each in objects]
+    found += [("the volume of", each["name"]) for each in claims if each["namespace"] == trio.namespace]
+    return [f"{kind} {name}" for kind, name in found if not name.startswith(STAYS)]
