@@ -17,7 +17,18 @@ ON_THE_WAY = frozenset(
 )
 """Reasons of what ends by itself."""
 FOR_PEOPLE = frozenset(
-    ("CrashLoop", "ContainerFails", "Diverged", "ImagePull", "NoImage", "NoVolume", "PodsRefused", "QuotaExceeded", "Unschedulable")
+    (
+        "CrashLoop",
+        "ContainerFails",
+        "Diverged",
+        "ImageLacks",
+        "ImagePull",
+        "NoImage",
+        "NoVolume",
+        "PodsRefused",
+        "QuotaExceeded",
+        "Unschedulable",
+    )
 )
 """Reasons of what somebody has to mend. A primary that is away may come back, or a replica take over, at any moment."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql.objects import needs
 
 PULLS = frozenset(["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"])
 CREATION = frozenset(["CreateContainerConfigError", "CreateContainerError", "RunContainerError"])
@@ -23,6 +24,8 @@ def of_pod(pod: Object) -> Trouble | None:
     if placed.get("status") == "False":
         return "Unschedulable", f"{name} has no node: {placed.get('message') or placed.get('reason')}"
     for container in status.get("containerStatuses") or ():
+        if lacks := _lacks(container):
+            return "ImageLacks", f"{name} cannot run: {lacks}; docs/reference/images.md says what a server's image must hold"
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         if reason in PULLS:
@@ -32,6 +35,12 @@ def of_pod(pod: Object) -> Trouble | None:
         if reason == "CrashLoopBackOff":
             return "CrashLoop", f"{container['name']} of {name} ends again and again: {_ended(container) or message}"
     return None
+
+
+def _lacks(container: Object) -> str:
+    """What the agent has found its image to lack, in its own words."""
+    states = ((container.get(each) or {}).get("terminated") or {} for each in ("state", "lastState"))
+    return next((str(each.get("message") or "").strip() for each in states if each.get("exitCode") == needs.LACKS), "")
 
 
 def _ended(container: Object) -> str:

@@ -11,6 +11,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object, fingerprint
 from pilothouse.model.quantity import canonical
 from pilothouse.platform.databases.mysql import labels, names, supervisor
+from pilothouse.platform.databases.mysql.objects import needs
 from pilothouse.platform.databases.mysql.types import MySQLSpec
 
 USER = 999
@@ -108,7 +109,7 @@ def _agent(instance: Object, spec: MySQLSpec, server: Server) -> Object:
         "name": AGENT,
         "image": server.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-I", "/agent/agent.pyz", "agent"],
+        "command": needs.start(spec),
         "ports": [{"name": "agent", "containerPort": names.AGENT_PORT, "protocol": "TCP"}],
         "env": env + [{"name": key, "value": value} for key, value in told.items()],
         "resources": AGENT_RESOURCES,

@@ -1,7 +1,7 @@
 """The settings of each version of a server, as it lists them itself.
 
-The files beside this module are made from `information_schema.SYSTEM_VARIABLES` of the server, without those that are paths, belong
-to a session or cannot be set at its start.
+The files beside this module are made of what servers say of themselves, without what is a path, belongs to a session or cannot be set at
+a start: MariaDB's from its `information_schema.SYSTEM_VARIABLES`, MySQL's by tests/platform/databases/parameters/making.py.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Literal
 from pilothouse.model.json import loads
 
 Kind = Literal["integer", "number", "switch", "choice", "set", "flags", "word", "zone"]
-NEWEST = {"mariadb": "10.11"}
+NEWEST = {"mariadb": "10.11", "mysql": "8.0"}
 """Flavour -> the newest version with a list of its own, which stands for later ones."""
 
 

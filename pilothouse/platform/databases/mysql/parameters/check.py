@@ -1,7 +1,7 @@
 """Whether the settings that a spec names can be taken (pure)."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pilothouse.platform.databases.mysql.parameters.catalogue import variables
 from pilothouse.platform.databases.mysql.parameters.owned import why_not
@@ -20,16 +20,22 @@ def faults(flavour: str, parameters: Mapping[str, str]) -> list[str]:
 
 def fault_of(flavour: str, name: str, value: str) -> str:
     known, plain = variables(flavour), variable_name(name)
-    if why := why_not(plain):
+    if why := why_not(flavour, plain):
         return f"parameter {name} cannot be set: {why}"
     if plain not in known:
-        near = difflib.get_close_matches(plain, known, 1)
-        return f"there is no parameter {name} of {flavour}" + (f"; did you mean {near[0]}?" if near else "")
+        near = _near(plain, known)
+        return f"there is no parameter {name} of {flavour}" + (f"; did you mean {near}?" if near else "")
     try:
         normal(known[plain], value)
     except ValueFault as fault:
         return f"parameter {name}: {value!r} {fault}"
     return ""
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    """The name that is meant, by the one that a setting has now or had before, else by its letters; "" for none."""
+    renamed = (name.replace("slave", "replica").replace("master", "source"), f"transaction_{name.removeprefix('tx_')}")
+    return next((each for each in (*renamed, *difflib.get_close_matches(name, known, 1)) if each in known), "")
 
 
 def normalized(flavour: str, parameters: Mapping[str, str]) -> dict[str, str]:

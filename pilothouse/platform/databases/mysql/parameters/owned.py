@@ -1,6 +1,7 @@
 """Settings that are not a user's: the platform makes them, or the promises that it gives depend on them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 _DURABLE = "an acknowledged transaction could be lost"
 _TOPOLOGY = "the platform sets it by the member's role"
@@ -77,16 +78,84 @@ _OURS_BEGIN = ("gtid_", "rpl_semi_sync_", "relay_log", "innodb_encrypt", "innodb
 _FREE = ("innodb_log_file_size", "innodb_log_file_buffering")
 
 
-def why_not(name: str) -> str:
+_UNSAFE_IN_MYSQL = {
+    "replica_exec_mode": "replicas would differ without a word",
+    "replica_type_conversions": "replicas would differ without a word",
+    "replica_transaction_retries": "a replica would stop at what passes by itself",
+    "replica_max_allowed_packet": "a replica would stop at a large transaction",
+    "replica_preserve_commit_order": "a replica that takes over could have gaps",
+    "log_replica_updates": "a replica could not take over",
+    "source_verify_checksum": "a damaged log would not be noticed",
+    "replica_sql_verify_checksum": "a damaged log would not be noticed",
+    "binlog_error_action": "a transaction could be missing in the log of changes",
+    "binlog_order_commits": "replicas would commit in another order",
+    "binlog_transaction_compression": "the platform reads the log of changes when it recovers and archives",
+    "innodb_log_checksums": "a damaged log would not be noticed",
+    "innodb_force_load_corrupted": "it is for a server that is taken apart by hand",
+    "innodb_dedicated_server": "the server would take the memory of its whole node",
+    "default_table_encryption": "there is no store for keys here: encrypt the volume",
+    "binlog_encryption": "there is no store for keys here: encrypt the volume",
+    "binlog_rotate_encryption_master_key_at_startup": "there is no store for keys here: encrypt the volume",
+    "default_password_lifetime": "the platform's own accounts would end; ph mysql rotate NAME gives new passwords",
+    "disconnect_on_expired_password": "it has no use where passwords do not end",
+    "partial_revokes": "rights would mean something else than the grants of MySQLUsers say",
+    "transaction_read_only": "the platform writes, too",
+    "max_execution_time": "it bounds the platform's own statements; the hint MAX_EXECUTION_TIME bounds one",
+    "offline_mode": "nobody could connect",
+    "thread_handling": "there would be one connection at a time",
+    "log_raw": "passwords would stand in logs",
+    "innodb_log_file_size": "innodb_redo_log_capacity counts in its place",
+    "innodb_log_files_in_group": "innodb_redo_log_capacity counts in its place",
+}
+_OURS_IN_MYSQL = (
+    "auto_generate_certs",
+    "binlog_expire_logs_auto_purge",
+    "binlog_gtid_simple_recovery",
+    "caching_sha2_password_auto_generate_rsa_keys",
+    "create_admin_listener_thread",
+    "enforce_gtid_consistency",
+    "innodb_buffer_pool_instances",
+    "log_bin_use_v1_row_events",
+    "persist_sensitive_variables_in_plaintext",
+    "persisted_globals_load",
+    "replica_net_timeout",
+    "replica_parallel_type",
+    "server_id_bits",
+    "sha256_password_auto_generate_rsa_keys",
+    "skip_replica_start",
+    "super_read_only",
+    "terminology_use_previous",
+)
+_BEGIN_IN_MYSQL = ("admin_", "group_replication_", "mysqlx_", "replication_")
+
+
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """unsafe: name -> what it would do. ours, begin: names, and beginnings of names. free: exceptions of the latter."""
+
+    unsafe: Mapping[str, str]
+    ours: tuple[str, ...]
+    begin: tuple[str, ...]
+    free: tuple[str, ...] = ()
+
+
+_OWNED = {
+    "mariadb": _Owned(_UNSAFE, _OURS, _OURS_BEGIN, _FREE),
+    "mysql": _Owned(_UNSAFE | _UNSAFE_IN_MYSQL, (*_OURS, *_OURS_IN_MYSQL), (*_OURS_BEGIN, *_BEGIN_IN_MYSQL)),
+}
+
+
+def why_not(flavour: str, name: str) -> str:
     """Why a user may not set it, as a half sentence; "" when he may."""
+    owned = _OWNED[flavour]
     if name in _BY_FIELD:
         return _BY_FIELD[name]
-    if name in _UNSAFE:
-        return _UNSAFE[name]
-    ours = name in _OURS or (name.startswith(_OURS_BEGIN) and name not in _FREE)
+    if name in owned.unsafe:
+        return owned.unsafe[name]
+    ours = name in owned.ours or (name.startswith(owned.begin) and name not in owned.free)
     return _TOPOLOGY if ours else ""
 
 
-def unsafe() -> Mapping[str, str]:
+def unsafe(flavour: str) -> Mapping[str, str]:
     """Those that are refused for what they would do, with the reason: for the documentation."""
-    return dict(_UNSAFE)
+    return dict(_OWNED[flavour].unsafe)
