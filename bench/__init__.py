@@ -29,4 +29,5 @@ NAMES = (
     "full_node",
     "build",
     "databases",
+    "operator",
 )

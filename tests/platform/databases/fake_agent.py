@@ -13,13 +13,14 @@ from aiohttp import web
 
 from pilothouse.model.json import Object
 
-MOST_WAIT_S = 5.0
+MOST_WAIT_S = 30.0
 
 
 class FakeAgent:
     """One member. `state` is what it answers; `obey` what an order does to it. tls: the files of the Secret INSTANCE-tls.
 
     log: takes each order with the member's name. stalls: it takes orders and answers none. received: all that came as an order.
+    waits_s: how long each question for its state was ready to wait.
     """
 
     def __init__(self, member: str, uid: str, tls: Mapping[str, bytes], folder: Path, log: list[tuple[str, Object]]) -> None:
@@ -30,6 +31,7 @@ class FakeAgent:
         self.silent = False
         self.stalls = False
         self.received: list[bytes] = []
+        self.waits_s: list[float] = []
         self._log = log
         self.state: Object = {
             "sequence": 1,
@@ -51,6 +53,10 @@ class FakeAgent:
 
     def change(self, **fields: Any) -> None:
         self.state |= fields | {"sequence": self.state["sequence"] + 1}
+        self.answer()
+
+    def answer(self) -> None:
+        """Whoever waits, as when the time is over."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -101,6 +107,7 @@ class FakeAgent:
     async def _state(self, request: web.Request) -> web.Response:
         _only(request, "operator", "job")
         after, wait_s = int(request.query.get("after", -1)), float(request.query.get("wait", 0))
+        self.waits_s.append(wait_s)
         while self.silent:
             await asyncio.sleep(0.05)
         if self.state["sequence"] <= after:

@@ -5,6 +5,7 @@ mistaken for a while after a pod was made anew. aiohttp is imported when the fir
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +27,19 @@ SLACK_S = 1.0
 MOST_BYTES = 8 << 20
 """Of an answer: a state names each account and database of the server, of which an order has 1 MiB at most."""
 CONFLICT = 409
+NEW_EACH_S = 0.003
+"""Between two members that are asked for the first time, or after a failure: a handshake takes the loop half as long."""
+PROBED_AFTER_S = 1
+"""A connection on which nothing comes is probed by the kernel, and has died when that is not answered for as long again. A request on it
+is made once more on a new one (aiohttp), so that a packet that was lost does no harm."""
 
 
 class AgentError(Exception):
     """An agent that cannot be reached, or does not do what it was asked: one sentence."""
+
+
+class Lost(AgentError):
+    """Nothing answers at its address: one that had rested has been silent for as long as others by now, see PROBED_AFTER_S."""
 
 
 class Superseded(AgentError):
@@ -74,6 +84,14 @@ class Agents:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._free_at = 0.0
+
+    async def turn(self) -> None:
+        """Until another connection may be made, of many that are wanted at once."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._free_at)
+        self._free_at = at + NEW_EACH_S
+        await asyncio.sleep(at - now)
 
     async def state(self, place: Place, tls_context: ssl.SSLContext, after: int, wait_s: int) -> Object:
         """The state, at once when it is newer than `after`, else when it changes or `wait_s` is over. Raises AgentError."""
@@ -99,6 +117,8 @@ class Agents:
                 self._session.request(method, place.url + path, ssl=tls_context, server_hostname=place.name, **given) as answer,
             ):
                 return _understood(place, answer.status, await _whole(place, answer.content))
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Lost(f"the agent of {place.member} is not reached: nothing answers at its address within {CONNECT_S:g} s") from error
         except TimeoutError as error:
             raise AgentError(f"the agent of {place.member} does not answer within {deadline_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -137,11 +157,23 @@ def _checked(place: Place, state: Object) -> Object:
         raise AgentError(f"the agent of {place.member} says what cannot be: {error}") from error
 
 
+def _probed(address: "aiohttp.AddrInfoType") -> socket.socket:
+    """Agents may have nothing to say for long, and a peer that has gone without a word must be known all the same."""
+    found = socket.socket(*address[:3])
+    found.setblocking(False)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBED_AFTER_S)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBED_AFTER_S)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 1)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * PROBED_AFTER_S * 1000)
+    return found
+
+
 def _new_session() -> "aiohttp.ClientSession":
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=_probed),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         trust_env=False,

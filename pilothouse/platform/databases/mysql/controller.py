@@ -17,10 +17,11 @@ from pilothouse.platform.databases.mysql.actual import Actual, Effective, effect
 from pilothouse.platform.databases.mysql.agents import Place
 from pilothouse.platform.databases.mysql.cache import OWNED, Cache, instance_keys
 from pilothouse.platform.databases.mysql.conditions import Picture
+from pilothouse.platform.databases.mysql.events import Events
 from pilothouse.platform.databases.mysql.images import Ensure, Images
 from pilothouse.platform.databases.mysql.lifecycle import Stage
 from pilothouse.platform.databases.mysql.monitoring import meters
-from pilothouse.platform.databases.mysql.objects import secrets
+from pilothouse.platform.databases.mysql.objects import programs, secrets
 from pilothouse.platform.databases.mysql.objects.policy import policy
 from pilothouse.platform.databases.mysql.objects.secrets import Known
 from pilothouse.platform.databases.mysql.parts import Parts
@@ -65,6 +66,7 @@ class InstanceController:
             client,
             self.cache,
             recorder,
+            Events(client),
             Images(ensure_image, again),
             Reaching(again, place),
             program,
@@ -81,6 +83,8 @@ class InstanceController:
             self.controller.watches(informer, instance_keys)
         self.controller.watches(self.bindings, _bound_keys)
         self.nodes.on_change(self._node_changed)
+        configs = self.cache.of_kind[kinds.CONFIGMAPS.kind][1]
+        configs.on_change(lambda old, new: programs.share(new, program) if new is not None else None)
         accounts.on_change(again)
         backups = informers.of(BACKUPS)
         meters.read(lambda: (self.cache.instances.items(), backups.items()))

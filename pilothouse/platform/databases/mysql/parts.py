@@ -8,6 +8,7 @@ from pilothouse.client.recorder import Recorder
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.cache import Cache
+from pilothouse.platform.databases.mysql.events import Events
 from pilothouse.platform.databases.mysql.images import Images
 from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.mysql.stopwatch import Stopwatch
@@ -23,6 +24,7 @@ class Parts:
     client: Client
     cache: Cache
     recorder: Recorder
+    events: Events
     images: Images
     reaching: Reaching
     program: bytes

@@ -10,7 +10,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import agents, orders
 from pilothouse.platform.databases.mysql.agents import Agents, Place
-from pilothouse.platform.databases.mysql.observer import Observer
+from pilothouse.platform.databases.mysql.observer import CALM_S, Observer
 from pilothouse.platform.databases.mysql.tls import OPERATOR_DAYS, Files
 from pilothouse.platform.databases.mysql.topology.member import Member
 
@@ -27,25 +27,40 @@ class _Identity:
 
 
 class Reaching:
-    """changed: called with the key of an instance of whose members something new is known. place: where a pod's agent is."""
+    """changed: called with the key of an instance of whose members something new is known. place: where a pod's agent is.
 
-    def __init__(self, changed: Callable[[str], None], place: Callable[[Object], Place | None] = Place.of) -> None:
+    calm_s: for how long there must be no news before members rest.
+    """
+
+    def __init__(self, changed: Callable[[str], None], place: Callable[[Object], Place | None] = Place.of, calm_s: float = CALM_S) -> None:
         self._agents = Agents()
-        self._observer = Observer(self._agents, changed)
+        self._observer = Observer(self._agents, changed, calm_s)
         self._place = place
         self._identities: dict[str, _Identity] = {}
 
     async def watch(self, key: str, pods: Mapping[str, Object], root: Files) -> None:
-        """Listen to the agents of these pods, and no others of the instance. root: see `tls.new_root`."""
+        """Listen to the agents of these pods, and no others of the instance. root: see `tls.new_root`.
+
+        What they said last is old when they rest: they are asked anew, and nothing is known until then.
+        """
         places = {meta.uid(pod): place for pod in pods.values() if (place := self._place(pod)) is not None}
         self._observer.watch(key, places, await self._context(key, root))
+        self._observer.rouse(key)
+
+    def settle(self, key: str) -> None:
+        """Nothing is to come: members may rest, and tell by themselves when something does."""
+        self._observer.settle(key)
+
+    def has_news(self, key: str, since_s: float) -> bool:
+        """Whether anything new was heard within so many seconds, or nobody was heard yet."""
+        return self._observer.has_news(key, since_s)
 
     def forget(self, key: str) -> None:
         self._observer.forget(key)
         self._identities.pop(key, None)
 
     def is_blind(self, key: str) -> bool:
-        """Whether an operator that has just begun does not know yet how members are: to judge them now would be wrong."""
+        """Whether it is not known yet how members are now, as when the operator has just begun: to judge them would be wrong."""
         return self._observer.is_waiting(key)
 
     def member(self, key: str, name: str, pod: Object | None) -> Member:

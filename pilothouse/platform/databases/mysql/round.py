@@ -47,8 +47,10 @@ REFUSED = (BadRequest, Forbidden, Invalid)
 """What the server says to an object that it will not have: said in a condition, and tried again."""
 MOST_STEPS = 8
 """Of the topology in one round: each is written before the next is decided."""
-SOON_S, OFTEN_S, SELDOM_S, REFUSED_S = 0.5, 2.0, 10.0, 15.0
-"""When to look again though nothing was heard: while the primary moves, with several members, with one, after a refusal."""
+SOON_S, OFTEN_S, SELDOM_S, REFUSED_S, SETTLED_S = 0.5, 2.0, 10.0, 15.0, 300.0
+"""When to look again though nothing was heard: while the primary moves, while anything is to come, when that has lasted for LONG_S, after
+a refusal, when nothing is to come."""
+LONG_S = 60.0
 
 
 class Round:
@@ -104,6 +106,9 @@ class Round:
             await self._resize()
             await self._restart()
         await self._find_troubles()
+        if self._is_settled():
+            self.parts.reaching.settle(self.key)
+            return SETTLED_S
         return self._again_s()
 
     async def stop(self) -> None:
@@ -294,15 +299,13 @@ class Round:
         found = trouble.of_pods(self.actual.pods)
         self.troubles += found.values()
         if new := {name: pod for name, pod in self.actual.pods.items() if trouble.is_new(pod)}:
-            self.troubles += trouble.of_pulls(new, await self._events(trouble.PULLING))
+            self.troubles += trouble.of_pulls(new, await self.parts.events.of(self.instance, trouble.PULLING))
         missing = [name for name in self.members if name not in self.actual.pods or name in found]
         if missing and not self.suspended and self.actual.stateful_set is not None and not self._is_ending():
-            self.troubles = [*trouble.of_events(self.instance, await self._events(trouble.EVENTS), missing), *self.troubles]
-
-    async def _events(self, selected: str) -> list[Object]:
-        given = {"field_selector": selected, "limit": trouble.MOST_EVENTS}
-        page = await self.parts.client.list(kinds.EVENTS, meta.namespace(self.instance), **given)  # type: ignore[arg-type]
-        return page.items
+            self.troubles = [
+                *trouble.of_events(self.instance, await self.parts.events.of(self.instance, trouble.EVENTS), missing),
+                *self.troubles,
+            ]
 
     def inside(self) -> Object:
         """What the primary has by now of accounts and databases, as its agent says it."""
@@ -358,5 +361,19 @@ class Round:
             return REFUSED_S
         if self.standing.is_electing or self.standing.move.is_open:
             return SOON_S
-        begins = self.server is None or any(map(trouble.is_new, self.actual.pods.values()))
-        return OFTEN_S if len(self.members) > 1 or self.troubles or begins else SELDOM_S
+        return OFTEN_S if self.parts.reaching.has_news(self.key, LONG_S) else SELDOM_S
+
+    def _is_settled(self) -> bool:
+        """Whether nothing is to come of which neither the cluster nor an agent would tell: all is as it is wanted, or stands still."""
+        waits = (self.refused, self.taken, self.troubles, self.findings, self.resizing, self.restarting)
+        if any(waits) or self.standing.is_electing or self.standing.move.is_open:
+            return False
+        pods = self.actual.pods
+        if self.suspended:
+            return not pods
+        is_safe = self.spec.replicas < 2 or self.standing.durable
+        return is_safe and len(pods) == self.spec.replicas and all(self._is_as_wanted(name, pod) for name, pod in pods.items())
+
+    def _is_as_wanted(self, name: str, pod: Object) -> bool:
+        told = self.documents.get(name)
+        return told is not None and self._is_well(name, pod) and self.parts.reaching.obeys(self.key, pod, told)

@@ -1,17 +1,23 @@
 """The talk with agents that lie, or take an order and do not answer."""
 
 import asyncio
+import os
+import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+
+import pytest
 
 from pilothouse.aio.tasks import within
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names, tls
 from pilothouse.platform.databases.mysql.agents import Place
+from pilothouse.platform.databases.mysql.observer import REST_S
 from pilothouse.platform.databases.mysql.reaching import Reaching
+from pilothouse.platform.databases.mysql.topology.member import SILENT_S
 from tests.platform.databases.fake_agent import FakeAgent
 from tests.platform.databases.mysql.test_agents import INSTANCE
 
@@ -26,8 +32,9 @@ def pod(name: str) -> Object:
 class Talk:
     """With the members of one instance, all of whose agents are heard."""
 
-    def __init__(self, reaching: Reaching, agents: Mapping[str, FakeAgent], changes: list[str]) -> None:
+    def __init__(self, reaching: Reaching, root: tls.Files, agents: Mapping[str, FakeAgent], changes: list[str]) -> None:
         self.reaching = reaching
+        self.root = root
         self.agents = agents
         self.changes = changes
         self.pods = {name: pod(name) for name in agents}
@@ -36,11 +43,24 @@ class Talk:
         return dict(self.reaching.member(KEY, name, self.pods[name]).state or {})
 
     async def until(self, name: str, sequence: int) -> None:
-        async def heard() -> None:
-            while self.state(name).get("sequence") != sequence:
-                await asyncio.sleep(0.02)
+        await until(lambda: self.state(name).get("sequence") == sequence, f"news of {name}")
 
-        await within(10, heard(), f"news of {name}")
+    async def rest(self) -> None:
+        """Until each agent may wait for long."""
+        self.reaching.settle(KEY)
+        await until(lambda: all(agent.waits_s[-1] == REST_S for agent in self.agents.values()), "rest")
+
+    async def look(self) -> None:
+        """As a round begins."""
+        await self.reaching.watch(KEY, self.pods, self.root)
+
+
+async def until(holds: Callable[[], bool], what: str) -> None:
+    async def held() -> None:
+        while not holds():
+            await asyncio.sleep(0.02)
+
+    await within(10, held(), what)
 
 
 @asynccontextmanager
@@ -54,13 +74,13 @@ async def talk(folder: Path, *members: str) -> AsyncIterator[Talk]:
         return Place(name, "127.0.0.1", names.member_host(name, "default"), agents[name].port)
 
     changes: list[str] = []
-    reaching = Reaching(changes.append, place)
+    reaching = Reaching(changes.append, place, calm_s=0.0)
     async with AsyncExitStack() as stack:
         for agent in agents.values():
             await stack.enter_async_context(agent.serving())
         stack.push_async_callback(reaching.close)
-        found = Talk(reaching, agents, changes)
-        await reaching.watch(KEY, found.pods, root)
+        found = Talk(reaching, root, agents, changes)
+        await found.look()
         for name in members:
             await found.until(name, 1)
         yield found
@@ -71,7 +91,8 @@ async def test_an_agent_that_says_what_cannot_be_is_silent_and_heard_again_when_
         liar = found.agents["orders-0"]
         whole = dict(liar.state)
         liar.change(term="x", semi_sync="y", role="primary")
-        await asyncio.sleep(0.5)
+        asked = len(liar.waits_s)
+        await until(lambda: len(liar.waits_s) > asked + 1, "two answers that cannot be")
         assert found.state("orders-0") == whole
         liar.state = whole
         liar.change(sequence=7)
@@ -86,8 +107,7 @@ async def test_agents_that_stall_an_order_hold_up_nobody(tmp_path: Path) -> None
         began = time.monotonic()
         found.reaching.tell(KEY, found.pods, dict.fromkeys(found.pods, DOCUMENT))
         assert time.monotonic() - began < 0.2
-        await asyncio.sleep(1.0)
-        assert found.agents["orders-8"].received == [DOCUMENT]
+        await until(lambda: found.agents["orders-8"].received == [DOCUMENT], "an order")
 
 
 async def test_of_the_orders_that_wait_for_one_that_stalls_the_newest_alone_is_sent(tmp_path: Path) -> None:
@@ -95,9 +115,85 @@ async def test_of_the_orders_that_wait_for_one_that_stalls_the_newest_alone_is_s
         agent = found.agents["orders-0"]
         agent.stalls = True
         found.reaching.tell(KEY, found.pods, {"orders-0": b"1"})
-        await asyncio.sleep(0.3)
+        await until(lambda: agent.received == [b"1"], "the first order")
         for document in (b"1", b"2", b"3"):
             found.reaching.tell(KEY, found.pods, {"orders-0": document})
         agent.stalls = False
-        await asyncio.sleep(2.5)
+        await until(lambda: len(agent.received) > 1, "the next order")
         assert agent.received == [b"1", b"3"]
+
+
+async def test_members_at_rest_tell_at_once_what_is_new(tmp_path: Path) -> None:
+    async with talk(tmp_path, "orders-0", "orders-1") as found:
+        await found.rest()
+        found.agents["orders-1"].change(error="it has one")
+        await found.until("orders-1", 2)
+
+
+async def test_what_members_said_before_they_rested_proves_nothing(tmp_path: Path) -> None:
+    async with talk(tmp_path, "orders-0", "orders-1", "orders-2") as found:
+        await found.rest()
+        for name, agent in found.agents.items():
+            agent.state["gtid"] = {"executed": f"0-1-{name[-1]}"}
+        await found.look()
+        assert found.reaching.is_blind(KEY)
+        await until(lambda: not found.reaching.is_blind(KEY), "words of all")
+        assert [found.state(name)["gtid"] for name in found.pods] == [{"executed": f"0-1-{ordinal}"} for ordinal in range(3)]
+
+
+async def test_news_of_one_rouse_the_others(tmp_path: Path) -> None:
+    async with talk(tmp_path, "orders-0", "orders-1") as found:
+        await found.rest()
+        found.agents["orders-0"].state["gtid"] = {"executed": "0-1-9"}
+        found.agents["orders-1"].change(error="it has one")
+        await until(lambda: found.state("orders-0").get("gtid") == {"executed": "0-1-9"}, "the other's position")
+
+
+async def test_one_that_is_roused_and_says_nothing_holds_the_others_up_until_it_counts_as_silent(tmp_path: Path) -> None:
+    async with talk(tmp_path, "orders-0", "orders-1") as found:
+        await found.rest()
+        found.agents["orders-0"].silent = True
+        began = time.monotonic()
+        await found.look()
+        await until(lambda: not found.reaching.is_blind(KEY), "silence")
+        assert time.monotonic() - began >= SILENT_S
+        heard = [found.reaching.member(KEY, name, found.pods[name]).is_heard for name in found.pods]
+        assert heard == [False, True]
+        assert found.changes.count(KEY) > 0
+
+
+async def test_positions_of_members_at_rest_are_told_now_and_then(tmp_path: Path) -> None:
+    async with talk(tmp_path, "orders-0") as found:
+        await found.rest()
+        agent, before = found.agents["orders-0"], len(found.changes)
+        agent.state["gtid"] = {"executed": "0-1-9"}
+        agent.answer()
+        await until(lambda: len(found.changes) > before, "a round")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="drops packets, which needs root")
+async def test_a_member_at_rest_whose_packets_are_lost_is_silent_as_soon_as_any_other(tmp_path: Path) -> None:
+    async with talk(tmp_path, "orders-0", "orders-1") as found:
+        await found.rest()
+        began, before = time.monotonic(), len(found.changes)
+        with lost(found.agents["orders-0"].port):
+            await until(lambda: len(found.changes) > before and not found.reaching.is_blind(KEY), "silence")
+            assert SILENT_S - 1.0 < time.monotonic() - began < 2 * SILENT_S - 0.5
+            heard = [found.reaching.member(KEY, name, found.pods[name]).is_heard for name in found.pods]
+            assert heard == [False, True]
+
+
+@contextmanager
+def lost(port: int) -> Iterator[None]:
+    """What is sent to that port of this machine, and from it."""
+    table = f"lost_{port}"
+    rules = f"type filter hook input priority -300; tcp dport {port} drop; tcp sport {port} drop;"
+    nft(f"table inet {table} {{\nchain input {{ {rules} }}\n}}\n")
+    try:
+        yield
+    finally:
+        nft(f"delete table inet {table}")
+
+
+def nft(text: str) -> None:
+    subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True, timeout=10)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pilothouse.platform.databases.inside.agent.disk import Disk
@@ -16,6 +16,10 @@ from pilothouse.platform.databases.inside.agent.wanted import Server, Wanted
 State = dict[str, object]
 _QUIET = frozenset({"gtid", "disk", "sessions", "uptime_s", "unanswered_s", "read_only_s"})
 """They change all the time: nobody is woken for them alone."""
+LAGS_S = (5.0, 10.0)
+"""A replica that lags more is not handed over to, and not read from: passing one of these is news."""
+DISK_PARTS = 20
+"""So many parts of the volume are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +146,21 @@ class Board:
             self._state, self._published = state, time.monotonic()
         self.beat()
 
-    def read(self, after: int = -1, wait_s: float = 0.0) -> State:
-        """At once when there is news after that sequence, else after so long as it is then."""
-        end = time.monotonic() + wait_s
+    def read(self, after: int = -1, wait_s: float = 0.0, is_given_up: Callable[[], bool] = lambda: False) -> State:
+        """At once when there is news after that sequence, else after so long as it is then.
+
+        Sooner when the loop begins to be stuck meanwhile, and for one who has given up waiting, which is asked each time that this is seen.
+        """
+        now = time.monotonic()
+        end, was_stuck = now + wait_s, self._is_stuck(now)
         with self._changed:
-            while self._sequence <= after and (left := end - time.monotonic()) > 0:
-                self._changed.wait(left)
-            now = time.monotonic()
+            while self._sequence <= after and now < end and (was_stuck or not self._is_stuck(now)) and not is_given_up():
+                self._changed.wait(min(end, (now if was_stuck else self._looked) + STUCK_S) - now)
+                now = time.monotonic()
             return {"sequence": self._sequence, "looked_ago_s": round(now - self._looked, 2), **self._state, **self._silence(now)}
+
+    def _is_stuck(self, now: float) -> bool:
+        return now - self._looked >= STUCK_S
 
     def _silence(self, now: float) -> State:
         """A server that has not answered has not since either, for as long as the loop waits for it."""
@@ -161,8 +172,15 @@ def _loud(state: State) -> State:
     made = {key: value for key, value in state.items() if key not in _QUIET}
     replication = made.get("replication")
     if isinstance(replication, dict):
-        made["replication"] = {key: value for key, value in replication.items() if key != "lag_s"}
+        made["replication"] = replication | {"lag_s": _lag_step(replication.get("lag_s"))}
     semi_sync = made.get("semi_sync")
     if isinstance(semi_sync, dict):
         made["semi_sync"] = {key: value for key, value in semi_sync.items() if key != "waiting"}
+    disk = state.get("disk")
+    if isinstance(disk, dict) and disk["size"]:
+        made["free"] = disk["free"] * DISK_PARTS // disk["size"]
     return made
+
+
+def _lag_step(lag_s: object) -> int | None:
+    return sum(lag_s > each for each in LAGS_S) if isinstance(lag_s, float) else None

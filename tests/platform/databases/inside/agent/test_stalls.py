@@ -22,7 +22,7 @@ from pilothouse.platform.databases.inside.agent.program import Program
 from pilothouse.platform.databases.inside.agent.seen import Seen
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused
-from pilothouse.platform.databases.inside.agent.state import STUCK_S, Board
+from pilothouse.platform.databases.inside.agent.state import STUCK_S, Board, State
 from pilothouse.platform.databases.mysql.topology.member import SILENT_S, Member
 from tests.platform.databases.inside.agent.test_parts import parsed, settings
 
@@ -157,3 +157,44 @@ def test_a_step_that_fails_does_not_hide_why_it_is_taken(place: Settings, monkey
     loop = Loop(replace(place, run=place.data / "run"), cast("Program", SimpleNamespace(digest="x")))
     step = Step(Do.CLOSE, "becoming read only", error=why)
     assert loop._carry(step, parsed(), cast("Seen", None), step.error) == (AGAIN_S, said)
+
+
+def test_who_waits_for_news_hears_of_a_loop_that_begins_to_hang() -> None:
+    board = Board()
+    board.publish({"answers": True, "role": "primary"})
+    board._looked = time.monotonic() - STUCK_S + 0.1
+    began = time.monotonic()
+    assert board.read(after=1, wait_s=WITHIN_S)["looked_ago_s"] >= STUCK_S
+    assert time.monotonic() - began < WITHIN_S / 2
+    again = time.monotonic()
+    board.read(after=1, wait_s=0.2)
+    assert time.monotonic() - again >= 0.2, "of one that hangs already nobody is told again and again"
+
+
+def test_one_who_has_left_is_not_waited_for() -> None:
+    board = Board()
+    board.publish({"answers": True})
+    board._looked = time.monotonic() - STUCK_S + 0.1
+    asked = iter([False, True])
+    board.beat = lambda: None  # type: ignore[method-assign]
+    began = time.monotonic()
+    board.read(after=1, wait_s=WITHIN_S, is_given_up=lambda: next(asked))
+    assert time.monotonic() - began < WITHIN_S / 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_news"),
+    [
+        ({"replication": {"lag_s": 1.0}}, {"replication": {"lag_s": 4.0}}, False),
+        ({"replication": {"lag_s": 4.0}}, {"replication": {"lag_s": 6.0}}, True),
+        ({"replication": {"lag_s": 6.0}}, {"replication": {"lag_s": None}}, True),
+        ({"disk": {"size": 1000, "free": 990}}, {"disk": {"size": 1000, "free": 960}}, False),
+        ({"disk": {"size": 1000, "free": 160}}, {"disk": {"size": 1000, "free": 140}}, True),
+    ],
+)
+def test_a_lag_or_a_volume_that_changes_what_is_done_is_news(before: State, after: State, is_news: bool) -> None:
+    board = Board()
+    board.publish(before)
+    first = board.read()["sequence"]
+    board.publish(after)
+    assert (board.read()["sequence"] != first) == is_news

@@ -17,7 +17,7 @@ from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.state import STUCK_S
 
-MOST_WAIT_S = 5.0
+MOST_WAIT_S = 30.0
 MOST_FOLLOWING = 8
 
 Routes = dict[tuple[str, str], Route]
@@ -63,7 +63,7 @@ class Api:
             after, wait_s = int(query.get("after", "-1")), float(query.get("wait", "0"))
         except ValueError as error:
             raise Problem(400, {"error": "after is a sequence and wait a number of seconds"}) from error
-        request.send(200, self._loop.board.read(after, min(MOST_WAIT_S, max(0.0, wait_s))))
+        request.send(200, self._loop.board.read(after, min(MOST_WAIT_S, max(0.0, wait_s)), request.is_gone))
 
     def _clone(self, request: Handler) -> None:
         self._copy(request, copy.stream(self._settings))

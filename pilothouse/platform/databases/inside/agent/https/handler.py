@@ -1,6 +1,7 @@
 """Reads a request, sees who asks, and hands it to the one who answers."""
 
 import json
+import select
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,11 +41,15 @@ class Handler(BaseHTTPRequestHandler):
         return "pilothouse"
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Requests are not logged: the operator asks twice a second."""
+        """Requests are not logged: the operator asks all the time."""
 
     @property
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(urlsplit(self.path).query))
+
+    def is_gone(self) -> bool:
+        """Whether the client has left, that waits for an answer: it says nothing until it has one, so what comes is the end."""
+        return bool(select.select([self.connection], [], [], 0)[0])
 
     def body(self) -> bytes:
         """Raises Problem."""

@@ -8,6 +8,9 @@ from socketserver import BaseRequestHandler
 from pilothouse.platform.databases.inside.agent.https.room import Room
 from pilothouse.platform.databases.inside.agent.https.tls import Tls, name_of
 
+PROBED_AFTER_S, DEAD_AFTER_S = 5, 15
+"""A connection on which nothing comes is probed by the kernel each so many seconds, and has died without an answer for so long: a client
+that went away without a word keeps no place."""
 HANDSHAKE_S = 5.0
 
 
@@ -48,6 +51,10 @@ class Server(ThreadingHTTPServer):
     def _secured(self, request: socket.socket) -> ssl.SSLSocket | None:
         """The connection as it is from now on: the socket before is no longer one."""
         request.settimeout(HANDSHAKE_S)
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBED_AFTER_S)
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBED_AFTER_S)
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 1000)
         try:
             secured = self._tls.context().wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         except OSError:
