@@ -6,11 +6,13 @@ next row that was begun and acknowledged after it, in phases, with every acknowl
 under writers that try a connection before each row: how long nobody could write, rows that failed at once, and rows that failed when
 tried once more. `resize` changes CPU and memory of a server that is written to. `idle` is memory (PSS) and CPU of single instances that
 nobody asks anything. `speed` is in `bench.rig.sysbench`: the same work through the Service and at a server of the same configuration
-without a cluster, in turns.
+without a cluster, in turns. `neighbours` is in `bench.rig.neighbours`. A part alone: `scripts/bench databases:failover`.
 """
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from bench.rig import containers, processes
@@ -18,6 +20,7 @@ from bench.rig.calm import until_calm
 from bench.rig.context import Context
 from bench.rig.database import AGENT, MAKING_S, READY_S, SERVER, Database
 from bench.rig.figures import Figures, latencies, milliseconds, now
+from bench.rig.neighbours import neighbours
 from bench.rig.phases import PHASES, seeing, told
 from bench.rig.sysbench import speed
 from bench.rig.writers import Writers, tokens, writing
@@ -34,21 +37,12 @@ async def run(context: Context) -> Figures:
         context.say("waiting for the server's image")
         await warm_up(context, client)
         await until_calm(instance)
-        figures: Figures = {"create": await create(context, client)}
-        three = Database(client, "three", context.folder)
-        await three.create(3)
-        await three.until_well()
-        context.say("the primary is killed")
-        figures["failover"] = await failover(context, three)
-        context.say("the primary is handed over")
-        figures["switchover"] = await switchover(context, three)
-        await three.delete()
-        context.say("CPU and memory are changed")
-        figures["resize"] = await resize(context, client)
-        context.say("beside a bare server")
-        figures["speed"] = await speed(context, client)
-        context.say("idle instances")
-        figures["idle"] = await idle(context, client)
+        figures: Figures = {}
+        for name, part in PARTS.items():
+            if context.chooses(name):
+                context.say(name)
+                figures[name] = await part(context, client)
+                context.say(f"{name}: {figures[name]}")
     return figures
 
 
@@ -76,7 +70,26 @@ async def create(context: Context, client: Client) -> Figures:
     return {name: latencies(each) for name, each in took.items()}
 
 
-async def failover(context: Context, database: Database) -> Figures:
+async def failover(context: Context, client: Client) -> Figures:
+    async with three_members(context, client) as database:
+        return await failovers(context, database)
+
+
+async def switchover(context: Context, client: Client) -> Figures:
+    async with three_members(context, client) as database:
+        return await switchovers(context, database)
+
+
+@asynccontextmanager
+async def three_members(context: Context, client: Client) -> AsyncIterator[Database]:
+    database = Database(client, "three", context.folder)
+    await database.create(3)
+    await database.until_well()
+    yield database
+    await database.delete()
+
+
+async def failovers(context: Context, database: Database) -> Figures:
     """With its phases, which `bench.rig.phases` describes."""
     plan = await database.plan("failover", count=8, think_s=0.005, tag="f")
     await database.until_answers(plan)
@@ -99,7 +112,7 @@ async def failover(context: Context, database: Database) -> Figures:
     return {name: latencies(each) for name, each in took.items()} | {"acknowledged": len(written.acknowledged), "lost": len(lost)}
 
 
-async def switchover(context: Context, database: Database) -> Figures:
+async def switchovers(context: Context, database: Database) -> Figures:
     plan = await database.plan("switchover", count=8, think_s=0.02, attempts=2, pings=True, tag="s")
     read_only, gaps, failed, failed_twice = [], [], 0, 0
     count = context.pick(20, 5)
@@ -146,25 +159,34 @@ async def resize(context: Context, client: Client) -> Figures:
 
 
 async def idle(context: Context, client: Client) -> Figures:
-    """Of one instance, the median over all; CPU in percent of a core."""
-    databases = [Database(client, f"idle-{number}", context.folder) for number in range(context.pick(10, 3))]
+    """Of one instance, the median over all, while there are so many; CPU in percent of a core."""
+    databases: list[Database] = []
+    figures: Figures = {}
+    for count in (context.pick(10, 2), context.pick(20, 4)):
+        more = [Database(client, f"idle-{number}", context.folder) for number in range(len(databases), count)]
+        for each in more:
+            await each.create(cpu="100m", memory="256Mi")
+        for each in more:
+            await each.until_well()
+        databases += more
+        figures[f"{count}_instances"] = await at_rest(context, databases)
     for each in databases:
-        await each.create(cpu="100m", memory="256Mi")
-    for each in databases:
-        await each.until_well()
+        await each.delete()
+    return figures
+
+
+async def at_rest(context: Context, databases: list[Database]) -> Figures:
     await asyncio.sleep(context.pick(int(IDLE_SETTLE_S), 5))
     pods = [await each.pod(f"{each.name}-0") for each in databases]
     found = {part: [containers.pids(containers.container_id(pod, part)) for pod in pods] for part in (SERVER, AGENT)}
     before, began = processes.everything(), now()
     await asyncio.sleep(context.pick(60, 10))
     after, took_s = processes.everything(), now() - began
-    figures: Figures = {"instances": len(databases)}
+    figures: Figures = {}
     for part, groups in found.items():
         memory = sorted(sum(processes.pss(pid) for pid in group) for group in groups)
         cpu = sorted(sum(_spent(before, after, pid) for pid in group) / took_s * 100 for group in groups)
         figures[part] = {"pss_mib": round(memory[len(memory) // 2], 1), "cpu_percent": round(cpu[len(cpu) // 2], 2)}
-    for each in databases:
-        await each.delete()
     return figures
 
 
@@ -188,3 +210,15 @@ async def _next_row(writers: Writers, moment: float) -> float:
         while (found := writers.written().next_after(moment)) is None:
             await asyncio.sleep(0.1)
     return found.ended - moment
+
+
+PARTS = {
+    "create": create,
+    "failover": failover,
+    "switchover": switchover,
+    "resize": resize,
+    "speed": speed,
+    "neighbours": neighbours,
+    "idle": idle,
+}
+"""In this order; `databases:failover,idle` chooses two."""

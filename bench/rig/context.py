@@ -12,16 +12,23 @@ from bench.rig.instance import Instance, destroy, planned
 
 @dataclass(slots=True)
 class Context:
-    """folder: empty, on disk, removed after the run. leftovers: instances that could not be removed, with the reason."""
+    """folder: empty, on disk, removed after the run. leftovers: instances that could not be removed, with the reason.
+
+    parts: of the benchmark under way that are to run; all when there are none.
+    """
 
     folder: Path
     quick: bool = False
+    parts: tuple[str, ...] = ()
     leftovers: list[str] = field(default_factory=list)
     _homes: int = field(default=0, init=False)
     _began: float = field(default_factory=now, init=False)
 
     def pick(self, full: int, quick: int) -> int:
         return quick if self.quick else full
+
+    def chooses(self, part: str) -> bool:
+        return not self.parts or part in self.parts
 
     def say(self, text: str) -> None:
         print(f"[{now() - self._began:6.1f} s] {text}", file=sys.stderr, flush=True)

@@ -25,6 +25,21 @@ def test_a_wrong_name_is_refused_with_the_right_ones(capsys: pytest.CaptureFixtu
     assert "no benchmark is called nosuch; there are: boot, memory, store" in capsys.readouterr().err
 
 
+def test_parts_of_a_benchmark_run_alone() -> None:
+    choice = parse(["databases:idle,failover", "store"])
+    assert choice.names == ("store", "databases")
+    assert (choice.parts["databases"], choice.parts["store"]) == (("idle", "failover"), ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("databases:nosuch", "databases has no part nosuch; there are: create, failover"), ("boot:cold", "there are: none")]
+)
+def test_a_wrong_part_is_refused_with_the_right_ones(asked: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse([asked])
+    assert said in capsys.readouterr().err
+
+
 def test_quick_and_folder_are_options() -> None:
     choice = parse(["--quick", "--dir", "/data", "api"])
     assert (choice.quick, choice.folder) == (True, Path("/data"))

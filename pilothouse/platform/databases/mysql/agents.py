@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 CONNECT_S = 1.0
 ORDER_S = 2.0
-SLACK_S = 1.0
-"""How much longer than the time an agent may take for an answer that answer is waited for."""
+SLACK_S, REST_SLACK_S = 1.0, 10.0
+"""How much longer than the time an agent may take for an answer that answer is waited for: of one that is asked all the time, and of one
+that waits for long, where nothing is urgent and a busy machine may be late."""
 MOST_BYTES = 8 << 20
 """Of an answer: a state names each account and database of the server, of which an order has 1 MiB at most."""
 CONFLICT = 409
@@ -96,7 +97,8 @@ class Agents:
     async def state(self, place: Place, tls_context: ssl.SSLContext, after: int, wait_s: int) -> Object:
         """The state, at once when it is newer than `after`, else when it changes or `wait_s` is over. Raises AgentError."""
         query = {"after": str(after), "wait": str(wait_s)}
-        return _checked(place, await self._ask(place, tls_context, "GET", "/v1/state", wait_s + SLACK_S, params=query))
+        deadline_s = wait_s + (REST_SLACK_S if wait_s > REST_SLACK_S else SLACK_S)
+        return _checked(place, await self._ask(place, tls_context, "GET", "/v1/state", deadline_s, params=query))
 
     async def order(self, place: Place, tls_context: ssl.SSLContext, document: bytes) -> Object:
         """The state after it was taken on. Raises Superseded, AgentError."""
