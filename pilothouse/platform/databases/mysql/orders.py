@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names
+from pilothouse.platform.databases.mysql.backups import archive
 from pilothouse.platform.databases.mysql.objects.secrets import REPLICATION, Known
 from pilothouse.platform.databases.mysql.parameters.check import normalized
 from pilothouse.platform.databases.mysql.topology.orders import Order
@@ -42,10 +43,15 @@ def document(instance: Object, spec: MySQLSpec, order: Order, amounts: Amounts, 
                 "cpu_millis": amounts.cpu_millis,
                 "parameters": normalized(spec.flavour, spec.parameters),
             },
+            "archive": {"position": archived_through(instance)} if archive.is_wanted(instance) else None,
             "replication": {"user": REPLICATION, "password": known.system["replication-password"].decode()},
         }
         | (inside if order.role == "primary" else NOTHING)
     )
+
+
+def archived_through(instance: Object) -> str:
+    return str((instance.get("status") or {}).get("archivedThrough") or "")
 
 
 def fitting(document: Object) -> tuple[bytes, str]:

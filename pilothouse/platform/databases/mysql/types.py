@@ -142,6 +142,10 @@ class MySQLStatus(Model):
     restarted_at: str = ""
     rotated_at: str = ""
     archived_until: str = Field("", description="The time up to which the archive can restore.")
+    archived_through: str = Field(
+        "",
+        description="A position up to which all is in the archive: members may let go of their logs of changes. Renewed each ten minutes.",
+    )
     last_backup: str = ""
     conditions: list[Condition] = Field(default_factory=list)
 

@@ -197,6 +197,18 @@ async def test_an_archive_follows_as_long_as_it_is_wanted(tmp_path: Path) -> Non
         await cluster.until(kinds.DEPLOYMENTS, lambda items: not items)
 
 
+async def test_what_an_archive_has_lost_is_told_until_a_backup_begins_behind_it(tmp_path: Path) -> None:
+    gap = Told(1_767_225_600_250_000, "", "", position="0-1-9", gap_after="0-1-2", gap_until="0-1-5")
+    async with backed_up(tmp_path, gap) as (cluster, _):
+        await make_instance(cluster, backup={"archive": True})
+        found = await cluster.until_one(MYSQLS, "orders", says("Archiving", "Gap"))
+        assert "between 0-1-2 and 0-1-5" in (meta.condition(found, "Archiving") or {})["message"]
+        assert found["status"]["archivedThrough"] == "0-1-9"
+        await cluster.until(kinds.EVENTS, lambda items: any(item["reason"] == "Gap" and item["type"] == "Warning" for item in items))
+        await cluster.create(BACKUPS, backup())
+        await cluster.until_one(MYSQLS, "orders", says("Archiving", "Following"))
+
+
 async def test_scheduled_backups_are_kept_by_number(tmp_path: Path) -> None:
     async with backed_up(tmp_path) as (cluster, _):
         await make_instance(cluster, backup={"keep": {"count": 1}})

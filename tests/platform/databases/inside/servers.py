@@ -21,30 +21,37 @@ import trustme
 
 from tests.platform.databases.orphans import end_with_us
 
-USER = "mysql"
-"""mariadbd refuses to run as root."""
 _OPTIONS = (
     *("--log-bin=binlog", "--log-slave-updates", "--binlog-format=ROW", "--gtid-strict-mode", "--sync-binlog=1"),
     *("--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M", "--skip-name-resolve", "--bind-address=127.0.0.1"),
 )
 
 
+@functools.cache
+def user() -> str:
+    """The system's user that servers and Jobs run as: mariadbd refuses to run as root."""
+    if os.getuid() != 0:
+        return pwd.getpwuid(os.getuid()).pw_name
+    return "mysql" if any(entry.pw_name == "mysql" for entry in pwd.getpwall()) else "nobody"
+
+
 def as_user() -> dict[str, Any]:
-    """Options of Popen: who runs servers and Jobs."""
+    """Options of Popen."""
     if os.getuid() != 0:
         return {}
-    found = pwd.getpwnam(USER)
+    found = pwd.getpwnam(user())
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
-def user() -> str:
-    return USER if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+def _own(path: Path) -> None:
+    if os.getuid() == 0:
+        found = pwd.getpwnam(user())
+        os.chown(path, found.pw_uid, found.pw_gid)
 
 
 def own_folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    if os.getuid() == 0:
-        shutil.chown(folder, USER, USER)
+    _own(folder)
     return folder
 
 
@@ -124,9 +131,8 @@ def _copied(source: str, target: str) -> str:
 
 
 def _owned(folder: Path) -> None:
-    if os.getuid() == 0:
-        for path in (folder, *folder.rglob("*")):
-            shutil.chown(path, USER, USER)
+    for path in (folder, *folder.rglob("*")):
+        _own(path)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilothouse.platform.databases.inside.archive.contents import Archive
+from pilothouse.platform.databases.inside.archive.merges import FAN
 from pilothouse.platform.databases.inside.store.volume import VolumeStore
 from tests.platform.databases.inside import servers
 from tests.platform.databases.inside.jobs import KEY, Jobs
@@ -60,6 +61,13 @@ class Archiving:
             found: dict[str, Any] = json.load(answer)
             return found
         return {"position": "", "until_us": 0, "reason": ""}
+
+    def until(self, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        end = time.monotonic() + 30
+        while not is_so(state := self.state()):
+            assert time.monotonic() < end, state
+            time.sleep(0.05)
+        return state
 
     def wait_for(self, gtid: str) -> float:
         """Seconds until that is in the store."""
@@ -201,6 +209,52 @@ def test_what_a_new_primary_lacks_is_left_out(jobs: Jobs, orders: Server, place:
     groups = _archived(jobs)
     assert end in groups
     assert position(orders) not in groups
+
+
+@pytest.mark.slow
+def test_a_log_that_the_server_had_to_remove_leaves_a_gap_that_is_told(jobs: Jobs, orders: Server, agent: FakeAgent, place: Path) -> None:
+    """The archive is away meanwhile. What the server still has is archived afterwards, and a backup goes on from there."""
+    assert jobs.run("backup").code == 0
+    with archiving(jobs, orders) as archive:
+        orders.sql("INSERT INTO bank.moves (amount) VALUES (13)")
+        before, held = position(orders), moves(orders)
+        archive.wait_for(before)
+        archive.kill()
+        orders.sql("INSERT INTO bank.moves (amount) VALUES (14)", "FLUSH BINARY LOGS")
+        lost = position(orders)
+        orders.sql("INSERT INTO bank.moves (amount) VALUES (15)", "FLUSH BINARY LOGS")
+        kept = orders.sql("SHOW BINARY LOGS")[-2][0]
+        orders.sql(f"PURGE BINARY LOGS TO '{kept}'")
+        archive.start()
+        archive.wait_for(position(orders))
+        assert (archive.state()["gap_after"], archive.state()["gap_until"]) == (before, lost)
+        assert position(orders) in _archived(jobs)
+        archive.kill()
+        archive.start()
+        archive.wait_for(position(orders))
+        assert archive.state()["gap_until"] == lost
+        refused = jobs.run("restore", ARCHIVE=ARCHIVE, SEED="seed-1", GTID=position(orders))
+        assert refused.told["reason"] == "OutsideLogs"
+        assert "there is a gap behind that" in refused.told["message"]
+        assert restored(jobs, agent, place / "before-the-gap", GTID=before)[0] == held
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_segments_of_a_busy_server_are_merged_and_restored_exactly(jobs: Jobs, orders: Server, agent: FakeAgent, place: Path) -> None:
+    assert jobs.run("backup").code == 0
+    with archiving(jobs, orders) as archive:
+        archive.wait_for(position(orders))
+        points = []
+        for number in range(FAN + 10):
+            orders.sql(f"INSERT INTO bank.moves (amount) VALUES ({number})")
+            points.append(({"GTID": position(orders)}, moves(orders)))
+            archive.wait_for(position(orders))
+        stored = Archive(VolumeStore(jobs.store), KEY, ARCHIVE)
+        archive.until(lambda state: len(stored.stored()) < FAN)
+    for number in (20, FAN + 5):
+        told, expected = points[number]
+        assert restored(jobs, agent, place / f"merged-{number}", **told)[0] == expected
 
 
 def _archived(jobs: Jobs) -> list[str]:

@@ -64,6 +64,7 @@ CASES: dict[str, dict[str, str]] = {
     "MySQLBackupOld": {f"{LAST}_success_timestamp_seconds{{{INSTANCE}}}": "0"},
     "MySQLNoBackup": {f"{LAST}_success_timestamp_seconds{{{INSTANCE}}}": NEVER},
     "MySQLBackupNotVerified": {f"{LAST}_verified_timestamp_seconds{{{INSTANCE}}}": "0"},
+    "MySQLArchiveBroken": {f"pilothouse_mysql_archive_broken{{{INSTANCE}}}": "1"},
     "MySQLArchiveBehind": {f"pilothouse_mysql_archived_until_timestamp_seconds{{{INSTANCE}}}": "0"},
 }
 ALSO = {"MySQLVolumeFull": ["MySQLVolumeNearlyFull"]}

@@ -88,7 +88,10 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """digest: of the document as it came. The other fields are those of the document; docs/reference/database-agent.md has them."""
+    """digest: of the document as it came. archived: a position, None where nothing is archived.
+
+    The other fields are those of the document; docs/reference/database-agent.md has them.
+    """
 
     digest: str
     instance: str
@@ -111,6 +114,7 @@ class Wanted:
     databases: tuple[Database, ...]
     dropped: tuple[Dropped, ...]
     replication: Credentials | None
+    archived: str | None
 
 
 def digest(text: bytes) -> str:
@@ -155,6 +159,7 @@ def parse(text: bytes) -> Wanted:
         databases=tuple(_database(each) for each in fields.parts("databases")),
         dropped=tuple(_dropped(each) for each in fields.parts("dropped")),
         replication=_credentials(fields.part("replication")),
+        archived=_archived(fields.part("archive")),
     )
 
 
@@ -178,6 +183,10 @@ def _address(fields: Fields | None) -> Address | None:
 
 def _credentials(fields: Fields | None) -> Credentials | None:
     return Credentials(fields.text("user"), fields.text("password")) if fields else None
+
+
+def _archived(fields: Fields | None) -> str | None:
+    return _position(fields.text("position", ""), "archive.position") if fields else None
 
 
 def _seed(fields: Fields | None) -> Seed | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 MAGIC = b"\xfebin"
 HEADER = 19
 QUERY, ROTATE, FORMAT, XID, HEARTBEAT, XA_PREPARE = 2, 4, 15, 16, 27, 38
-GTID = 162
+GTID, GTID_LIST = 162, 163
 _PARTS = frozenset([5, 13, 14, 19, 160])
 """Intvar, Rand, User_var, Table_map, Annotate_rows: never the last of a group."""
 _ROWS = frozenset([23, 24, 25, 30, 31, 32, 166, 167, 168, 169, 170, 171])
@@ -18,6 +18,9 @@ _STATEMENT_END = 1
 _STANDALONE = 1
 _ARTIFICIAL = 0x20
 _ENDS = (b"COMMIT", b"ROLLBACK")
+_COUNT = 0x0FFFFFFF
+_ENTRY = struct.Struct("<IIQ")
+"""Of a GTID list: domain, server, number. The four bits beside the count are flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ class Event:
     def is_artificial(self) -> bool:
         """Made for whoever follows; it is in no log."""
         return bool(struct.unpack_from("<H", self.raw, 17)[0] & _ARTIFICIAL)
+
+
+def size_of(head: bytes) -> int:
+    """Bytes of the event whose first HEADER bytes these are, at least those."""
+    (size,) = struct.unpack_from("<I", head, 9)
+    return max(HEADER, int(size))
 
 
 def event(raw: bytes) -> Event:
@@ -58,6 +67,16 @@ def gtid_of(found: Event) -> tuple[str, bool]:
     """Of a GTID event: the transaction's number, and whether it is of one statement that ends by itself, such as CREATE TABLE."""
     number, domain, flags = struct.unpack_from("<QIB", found.raw, HEADER)
     return f"{domain}-{found.server_id}-{number}", bool(flags & _STANDALONE)
+
+
+def gtid_list(found: Event) -> str:
+    """Of a file's GTID list: the position before its first transaction. Of each domain the last transaction comes last."""
+    (count,) = struct.unpack_from("<I", found.raw, HEADER)
+    last: dict[int, str] = {}
+    for number in range(count & _COUNT):
+        domain, server, sequence = _ENTRY.unpack_from(found.raw, HEADER + 4 + number * _ENTRY.size)
+        last[domain] = f"{domain}-{server}-{sequence}"
+    return ",".join(last[domain] for domain in sorted(last))
 
 
 def ends_group(found: Event, standalone: bool) -> bool:

@@ -3,13 +3,14 @@
 Source: MariaDB's replication protocol, "Replica registration" and COM_BINLOG_DUMP; the variables are those that a replica sets.
 """
 
+import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from pilothouse.platform.databases.inside.archive.events import Event, event
+from pilothouse.platform.databases.inside.archive.events import GTID_LIST, Event, event, gtid_list
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -35,10 +36,27 @@ def events(connection: "Connection[Any]", position: str, server_id: int) -> Iter
 
     server_id: of nobody else that follows: the server ends the older of two. position: as `archive.position` writes it.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SET @slave_connect_state = %s, @slave_gtid_strict_mode = 1", (position,))
+    yield from _dump(connection, server_id)
+
+
+def begin(connection: "Connection[Any]", server_id: int) -> str:
+    """The position at which the oldest log that the server keeps begins. Raises Away; closes the connection.
+
+    Who asks without a position gets the files from the first one on; the right to list them is not needed for that.
+    """
+    try:
+        with contextlib.closing(_dump(connection, server_id)) as found:
+            return next(gtid_list(each) for each in found if each.kind == GTID_LIST)
+    except Purged as purged:
+        raise Away(str(purged)) from purged
+
+
+def _dump(connection: "Connection[Any]", server_id: int) -> Generator[Event]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET @mariadb_slave_capability = 4, @master_binlog_checksum = @@GLOBAL.binlog_checksum")
-            cursor.execute("SET @slave_connect_state = %s, @slave_gtid_strict_mode = 1", (position,))
             cursor.execute(f"SET @master_heartbeat_period = {int(HEARTBEAT_S * 1e9)}")
         connection._execute_command(_DUMP, struct.pack("<IHI", 4, 0, server_id))  # type: ignore[attr-defined]
         while True:

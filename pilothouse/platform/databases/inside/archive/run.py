@@ -5,6 +5,7 @@ predecessor (nobody has acknowledged them): then it goes on from the last one th
 which is told until the next backup.
 """
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -15,6 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pymysql
+
+from pilothouse.platform.databases.inside.archive import follow
 from pilothouse.platform.databases.inside.archive.contents import Archive
 from pilothouse.platform.databases.inside.archive.follow import Away, Purged, connect, events
 from pilothouse.platform.databases.inside.archive.groups import Began, Clock, groups
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from pymysql.connections import Connection
 
 _AGAIN_S = 0.5
+_WATCHED_S = 5.0
 _STEPS_BACK = 1000
 """Transactions that a new primary may lack."""
 
@@ -46,8 +51,9 @@ def run(environ: Mapping[str, str], arguments: list[str]) -> int:
     if len(found) > 1:
         keeper.tell_gap(found[-2][-1].last, found[-1][0].name.after)
     serve(keeper, int(settings.environ.get("STATUS_PORT") or 8080), settings.environ.get("STATUS_HOST") or "0.0.0.0")  # noqa: S104
-    threading.Thread(target=_to_the_end, args=(_Follower(settings, archive, keeper).run,), daemon=True).start()
-    threading.Thread(target=_to_the_end, args=(Merger(archive, keeper).run,), daemon=True).start()
+    follower = _Follower(settings, archive, keeper)
+    for work in (follower.run, follower.watch, Merger(archive, keeper).run):
+        threading.Thread(target=_to_the_end, args=(work,), daemon=True).start()
     keeper.run()
     return 0
 
@@ -80,6 +86,16 @@ class _Follower:
                 self.keeper.wants("PrimaryUnreachable", f"the archive waits for the primary: {away}")
             time.sleep(_AGAIN_S)
 
+    def watch(self) -> None:
+        """For ever: while the archive waits the server may have to remove what it lacks. That is told at once, not when it goes on."""
+        while True:
+            time.sleep(_WATCHED_S)
+            if self.keeper.status.reason:
+                with contextlib.suppress(Away):
+                    begin = self._begin()
+                    if not reaches(position(self.keeper.received), position(begin)):
+                        self.keeper.tell_gap(self.keeper.received, begin)
+
     def once(self) -> None:
         """Until the connection is lost. Raises Purged, Away."""
         found = events(self._connect(), self.keeper.received, self._server_id)
@@ -96,7 +112,9 @@ class _Follower:
                 say(f"the server has not {self.keeper.position}: the archive goes on from {at}")
                 self.keeper.starts_at(at)
                 return
-        at = self._oldest()
+        begin = self._begin()
+        # What the server still has is archived, too.
+        at = begin if reaches(position(begin), position(self.keeper.position)) else self._end()
         if self._began:
             say(f"the archive has a gap between {self.keeper.position or 'its begin'} and {at}. The server says: {words}")
             self.keeper.tell_gap(self.keeper.position, at)
@@ -136,13 +154,17 @@ class _Follower:
         except Purged:
             return False
 
-    def _oldest(self) -> str:
-        """The first position behind the archive's that the server can go on from: what it still has is archived, too."""
-        with self._connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SHOW BINARY LOGS")
-            cursor.execute("SELECT BINLOG_GTID_POS(%s, 4), @@GLOBAL.gtid_binlog_pos", (cursor.fetchall()[0][0],))
-            begin, end = map(str, cursor.fetchall()[0])
-            return begin if reaches(position(begin), position(self.keeper.position)) else end
+    def _begin(self) -> str:
+        """The position at which the server's own log begins. Raises Away."""
+        return follow.begin(self._connect(), self._server_id + 1)
+
+    def _end(self) -> str:
+        try:
+            with self._connect() as connection, connection.cursor() as cursor:
+                cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos")
+                return str(cursor.fetchall()[0][0])
+        except pymysql.err.MySQLError as error:
+            raise Away(str(error)) from error
 
     def _connect(self) -> "Connection[Any]":
         told = self._told.environ

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from pilothouse.client.client import Client
 from pilothouse.client.controller import Controller
@@ -42,8 +41,7 @@ async def ask(pod: Object) -> Told | None:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0)) as session,
             session.get(f"http://{host}:{archive.PORT}/state") as answer,
         ):
-            found: dict[str, Any] = await answer.json()
-            return Told(int(found["until_us"]), str(found["reason"]), str(found["message"]))
+            return Told.read(await answer.json())
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
         return None
 
@@ -133,14 +131,20 @@ class InstanceBackupController:
         pods = [each for each in self.cache.pods.by_index("owner", meta.uid(instance)) if task(each) == archive.TASK]
         told = await self.asked(pods[-1]) if pods and store is not None else None
         if told is not None and told.until_us:
-            await self._write(instance, {"archivedUntil": meta.rfc3339_micro(told.until_us / 1e6)})
-        await self._say(instance, archive.ARCHIVING, archive.condition(instance, store, told))
+            through = archive.through(instance, told)
+            said: Object = {"archivedUntil": meta.rfc3339_micro(told.until_us / 1e6)}
+            await self._write(instance, said | ({"archivedThrough": through} if through else {}))
+        await self._say(instance, archive.ARCHIVING, archive.condition(instance, store, told, self._backups_of(instance)))
 
     async def _note_newest(self, instance: Object) -> None:
-        mine = self.cache.backups_of(meta.key(instance))
-        newest = proofs.newest([each for each in mine if (each.get("status") or {}).get("instanceUid") == meta.uid(instance)])
+        newest = proofs.newest(self._backups_of(instance))
         if newest is not None:
             await self._write(instance, {"lastBackup": newest["status"]["finishedAt"]})
+
+    def _backups_of(self, instance: Object) -> list[Object]:
+        """Not those of another one that had the name before."""
+        mine = self.cache.backups_of(meta.key(instance))
+        return [each for each in mine if (each.get("status") or {}).get("instanceUid") == meta.uid(instance)]
 
     async def _say(self, instance: Object, kind: str, said: tuple[str, str, str]) -> None:
         """As of the version that was read: what another part says at the same time is not lost."""

@@ -21,6 +21,7 @@ NAMES = {
     "pilothouse_mysql_backup_last_verified_timestamp_seconds": "When a backup was last restored and found to be the same.",
     "pilothouse_mysql_backup_last_failed": "1 where the newest backup that has ended has failed, or is not what was backed up.",
     "pilothouse_mysql_archived_until_timestamp_seconds": "Up to when the archive of an instance can restore.",
+    "pilothouse_mysql_archive_broken": "1 where a part of an instance's archive is lost, and no backup has been taken since.",
 }
 """Metrics and what they mean; all of them are gauges."""
 LABELS = ("namespace", "mysql", "member")
@@ -64,6 +65,8 @@ def _of_instance(instance: Object) -> Iterator[Value]:
         yield "pilothouse_mysql_member_errant", (str(member["name"]),), float(bool(member.get("errant")))
     if until := status.get("archivedUntil"):
         yield "pilothouse_mysql_archived_until_timestamp_seconds", (), meta.parse_rfc3339(until)
+        archiving: Object = meta.condition(instance, "Archiving") or {}
+        yield "pilothouse_mysql_archive_broken", (), float(archiving.get("reason") in ("Gap", "Corrupted"))
 
 
 def _of_backups(instance: Object, backups: Sequence[Object]) -> Iterator[tuple[str, float]]:

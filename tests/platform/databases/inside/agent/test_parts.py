@@ -295,13 +295,6 @@ class TestLogs:
         assert not log.exists()
         assert (tmp_path / "error.log.1").exists()
 
-    def test_old_logs_of_changes_go_and_the_last_two_stay(self) -> None:
-        found = [(f"binlog.00000{i}", 100) for i in range(1, 6)]
-        assert upkeep.first_kept(found, 1000) == ""
-        assert upkeep.first_kept(found, 350) == "binlog.000003"
-        assert upkeep.first_kept(found, 0) == "binlog.000004"
-        assert upkeep.first_kept(found[:1], 0) == ""
-
 
 class TestDisk:
     def test_a_full_volume_is_full_until_there_is_twice_the_room(self) -> None:

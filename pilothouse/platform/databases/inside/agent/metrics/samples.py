@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pilothouse.platform.databases.inside.agent.changes import Log
 from pilothouse.platform.databases.inside.agent.gtid import count
 from pilothouse.platform.databases.inside.agent.metrics import catalogue
 from pilothouse.platform.databases.inside.agent.metrics.catalogue import Metric
@@ -57,12 +58,12 @@ def of_server(readings: Readings) -> Iterator[Sample]:
     yield _sample(catalogue.VERSION, 1, **texts)
 
 
-def of_logs(logs: Sequence[tuple[str, int]]) -> Iterator[Sample]:
-    """logs: names and bytes of the files of the log of changes, the oldest first."""
-    yield _sample(catalogue.BINLOG_SIZE, sum(size for _, size in logs))
+def of_logs(logs: Sequence[Log]) -> Iterator[Sample]:
+    """logs: the files of the log of changes, the oldest first."""
+    yield _sample(catalogue.BINLOG_SIZE, sum(log.size for log in logs))
     yield _sample(catalogue.BINLOG_FILES, len(logs))
     if logs:
-        yield from _some(catalogue.BINLOG_NUMBER, logs[-1][0].rpartition(".")[2])
+        yield from _some(catalogue.BINLOG_NUMBER, logs[-1].path.suffix[1:])
 
 
 def number(value: object) -> float | None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from pilothouse.platform.databases.inside.agent import changes
 from pilothouse.platform.databases.inside.agent.metrics import catalogue, samples
 from pilothouse.platform.databases.inside.agent.metrics.exposition import Sample, text
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Refused, Row, Sql, Unreachable
-from pilothouse.platform.databases.inside.agent.upkeep import binary_logs
 
 KEPT_S = 1.0
 """For so long an answer serves all who ask."""
@@ -50,7 +50,7 @@ class Scraper:
         state = self._state()
         found = [*samples.of_state(state), Sample(catalogue.MEASURED, round(time.time(), 3), {}), *_of_agent()]
         try:
-            found += samples.of_logs(binary_logs(self._settings.mysql))
+            found += samples.of_logs(changes.logs(self._settings.mysql, time.time()))
             if state.get("answers"):
                 found += samples.of_server(self._read())
         except (Unreachable, Refused, OSError):

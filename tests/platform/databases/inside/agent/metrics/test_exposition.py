@@ -1,7 +1,9 @@
 import math
+from pathlib import Path
 
 import pytest
 
+from pilothouse.platform.databases.inside.agent.changes import Log
 from pilothouse.platform.databases.inside.agent.metrics import catalogue, samples
 from pilothouse.platform.databases.inside.agent.metrics.catalogue import GAUGE, Metric
 from pilothouse.platform.databases.inside.agent.metrics.exposition import Sample, text
@@ -87,7 +89,8 @@ def test_commands_are_told_apart_by_a_label() -> None:
 
 def test_no_logs_are_no_bytes() -> None:
     assert shown("mysql_binlog_size_bytes", list(samples.of_logs([]))) == [({}, 0)]
-    assert shown("mysql_binlog_file_number", list(samples.of_logs([("binlog.000009", 10), ("binlog.000010", 5)]))) == [({}, 10)]
+    logs = [Log(Path(f"binlog.{number:06d}"), 5, 0.0) for number in (9, 10)]
+    assert shown("mysql_binlog_file_number", list(samples.of_logs(logs))) == [({}, 10)]
 
 
 def test_no_value_is_without_an_end() -> None:
