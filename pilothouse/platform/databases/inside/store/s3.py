@@ -43,9 +43,17 @@ class S3Store:
         self._requests.ask("DELETE", self._prefix + name, {})
 
     def tidy(self, prefix: str) -> None:
-        _, body = self._requests.ask("GET", "", {"uploads": "", "prefix": self._prefix + prefix})
-        for each in elements(body, "Upload"):
-            self._requests.ask("DELETE", text(each, "Key"), {"uploadId": text(each, "UploadId")})
+        """Page by page, of which each is shorter than the one before."""
+        query = {"uploads": "", "prefix": self._prefix + prefix}
+        while True:
+            _, body = self._requests.ask("GET", "", query)
+            for each in elements(body, "Upload"):
+                with contextlib.suppress(Missing):
+                    self._requests.ask("DELETE", text(each, "Key"), {"uploadId": text(each, "UploadId")})
+            marks = {name: value for name in ("key-marker", "upload-id-marker") if (value := _mark(body, name))}
+            if not marks:
+                return
+            query |= marks
 
 
 class _S3Writer:
@@ -121,6 +129,14 @@ class _S3Reader:
         if self._resumes > _RESUMES:
             raise StoreError("StoreUnreachable", f"{self._name} breaks off again and again at byte {self._at}")
         self._answer = self._requests.open("GET", self._name, {}, more={"Range": f"bytes={self._at}-", "If-Match": self._tag})
+
+
+def _mark(body: bytes, name: str) -> str:
+    """Where the next page of a listing begins; "" on the last one."""
+    if next((each.text for each in elements(body, "IsTruncated")), "") != "true":
+        return ""
+    told = "NextKeyMarker" if name == "key-marker" else "NextUploadIdMarker"
+    return next((each.text or "" for each in elements(body, told)), "")
 
 
 def _completion(tags: list[str]) -> bytes:

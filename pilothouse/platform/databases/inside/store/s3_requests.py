@@ -75,8 +75,12 @@ class S3Requests:
         headers = signed(method, self._parts.netloc, path, query, body, self._place.region, self._access, self._secret, time.time())
         connection = self._connection()
         url = encoded_path(path) + (f"?{encoded_query(query)}" if query else "")
-        connection.request(method, url, body, {**headers, **more})
-        answer = connection.getresponse()
+        try:
+            connection.request(method, url, body, {**headers, **more})
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            raise
         # The connection ends with the answer's body: it is asked for one thing only.
         if answer.status // 100 != 2:
             with answer:
@@ -97,6 +101,14 @@ class S3Requests:
             return StoreError("StoreFull", f"{self._where} is full ({code or status}): give it more room, or keep fewer backups")
         if code in _PASSES or status >= 500 or status == 429:
             return _Passing(f"{status} {code} {message}".strip())
+        if code == "RequestTimeTooSkewed":
+            return StoreError(
+                "StoreRefused", f"{self._where} refuses requests of another time than its own: set this node's clock ({message})"
+            )
+        if code == "NoSuchBucket":
+            return StoreError(
+                "StoreRefused", f"{self._where} does not exist: make it, or name another one in the BackupStore's spec.s3.bucket"
+            )
         if status in (401, 403, 404):
             return StoreError("StoreRefused", f"{self._where} refuses: {code or status} {message}".strip())
         return StoreError("StoreFailed", f"{self._where} answers {status} {code} {message}".strip())

@@ -1,72 +1,23 @@
-"""The contract against a server that speaks S3: PyPI's moto (`moto[server,s3]`), which checks signatures when told to.
+"""The contract against a server that speaks S3, and what a service says when it will not."""
 
-It is not among the locked packages, since it brings 100 more: PILOTHOUSE_MOTO_SERVER names its `moto_server`.
-"""
-
-import os
-import re
 import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from urllib.parse import urlencode
 
 import pytest
 
 from pilothouse.platform.databases.inside.store import s3_requests
-from pilothouse.platform.databases.inside.store.s3 import S3Place, S3Store
-from pilothouse.platform.databases.inside.store.s3_requests import S3Requests
+from pilothouse.platform.databases.inside.store.s3 import PART, S3Place, S3Store
 from pilothouse.platform.databases.inside.store.seam import StoreError
 from tests.platform.databases.inside.servers import free_port
-from tests.platform.databases.inside.store.contract import StoreContract, names, put
-
-SERVER = os.environ.get("PILOTHOUSE_MOTO_SERVER", "")
-
-
-@dataclass(frozen=True)
-class Service:
-    endpoint: str
-    access: str
-    secret: str
-
-    def store(self, bucket: str = "backups", prefix: str = "", secret: str = "") -> S3Store:
-        return S3Store(S3Place(self.endpoint, bucket, prefix), self.access, secret or self.secret)
+from tests.platform.databases.inside.store import service as services
+from tests.platform.databases.inside.store.contract import StoreContract, get, names, put
+from tests.platform.databases.inside.store.service import Service, failing
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    if not SERVER:
-        pytest.skip("no S3 server here: PILOTHOUSE_MOTO_SERVER names none")
-    port = free_port()
-    # The first requests are let in without a check: one makes the bucket, and three an account that the checks know.
-    environ = {"PATH": os.environ["PATH"], "INITIAL_NO_AUTH_ACTION_COUNT": "4"}
-    with subprocess.Popen([SERVER, "-H", "127.0.0.1", "-p", str(port)], env=environ, stderr=subprocess.DEVNULL) as server:
-        try:
-            _wait_for(port)
-            yield _with_account(f"http://127.0.0.1:{port}")
-        finally:
-            server.terminate()
-
-
-def _with_account(endpoint: str) -> Service:
-    S3Requests(S3Place(endpoint, "backups"), "first", "first").ask("PUT", "", {})
-    _iam(endpoint, "CreateUser", UserName="store")
-    _iam(endpoint, "PutUserPolicy", UserName="store", PolicyName="all", PolicyDocument=_ALL)
-    answer = _iam(endpoint, "CreateAccessKey", UserName="store")
-    access, secret = (re.findall(f"<{name}>(.*?)</{name}>", answer)[0] for name in ("AccessKeyId", "SecretAccessKey"))
-    return Service(endpoint, access, secret)
-
-
-_ALL = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
-
-
-def _iam(endpoint: str, action: str, **more: str) -> str:
-    body = urlencode({"Action": action, "Version": "2010-05-08"} | more).encode()
-    account = {"Authorization": "AWS4-HMAC-SHA256 Credential=first/20261130/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0"}
-    with urllib.request.urlopen(urllib.request.Request(endpoint, body, account), timeout=10) as answer:
-        return str(answer.read().decode())
+    with services.service() as running:
+        yield running
 
 
 @pytest.fixture
@@ -74,28 +25,89 @@ def store(service: Service, request: pytest.FixtureRequest) -> S3Store:
     return service.store(prefix=f"of/{abs(hash(request.node.name))}")
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_requests, "WAITS_S", (0.01,))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 class TestS3Store(StoreContract):
     pass
 
 
-def test_wrong_credentials_are_told(service: Service) -> None:
-    for wrong in (service.store(secret="wrong"), S3Store(S3Place(service.endpoint, "backups"), "nobody", "wrong")):
-        with pytest.raises(StoreError) as told:
-            names(wrong)
-        assert told.value.reason == "StoreRefused"
-        assert "backups" in told.value.message
+@pytest.mark.slow
+def test_requests_are_signed_and_wrong_credentials_are_told() -> None:
+    with services.service(checks=True) as strict:
+        put(strict.store(), "a", bytes(PART + 1))
+        assert len(get(strict.store(), "a")) == PART + 1
+        for wrong in (strict.store(secret="wrong"), S3Store(S3Place(strict.endpoint, services.BUCKET), "nobody", "wrong")):
+            with pytest.raises(StoreError) as told:
+                names(wrong)
+            assert told.value.reason == "StoreRefused"
+            assert "backups" in told.value.message
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_told(service: Service) -> None:
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError, match="does not exist: make it") as told:
         put(service.store("elsewhere"), "a", b"x")
     assert told.value.reason == "StoreRefused"
 
 
-def test_a_service_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_requests, "WAITS_S", (0.01,))
+@pytest.mark.slow
+def test_a_service_that_is_full_in_the_middle_keeps_nothing_half_made(service: Service) -> None:
+    def full(method: str, path: str) -> tuple[int, str] | None:
+        return (507, "") if "partNumber=2" in path else None
+
+    with failing(full, service.endpoint) as small:
+        store = small.store(prefix="full")
+        writer = store.write("a")
+        with pytest.raises(StoreError) as told:
+            writer.write(bytes(3 * PART))
+        assert told.value.reason == "StoreFull"
+        writer.abort()
+        assert names(store) == []
+
+
+@pytest.mark.slow
+def test_what_passes_is_tried_again(service: Service) -> None:
+    told = iter([(503, "SlowDown"), None, (500, "InternalError")])
+    with failing(lambda method, path: next(told, None), service.endpoint) as busy:
+        store = busy.store(prefix="busy")
+        put(store, "a", b"x")
+        put(store, "b", b"y")
+        assert names(store) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason", "said"),
+    [
+        (403, "RequestTimeTooSkewed", "StoreRefused", "set this node's clock"),
+        (403, "InvalidAccessKeyId", "StoreRefused", "InvalidAccessKeyId"),
+        (404, "NoSuchBucket", "StoreRefused", "does not exist: make it"),
+        (400, "QuotaExceeded", "StoreFull", "give it more room"),
+        (507, "", "StoreFull", "give it more room"),
+        (503, "SlowDown", "StoreUnreachable", "SlowDown"),
+        (400, "InvalidRequest", "StoreFailed", "InvalidRequest"),
+    ],
+)
+def test_what_a_service_refuses_is_told_with_a_way_out(status: int, code: str, reason: str, said: str) -> None:
+    with failing(lambda method, path: (status, code)) as refusing, pytest.raises(StoreError, match=said) as told:
+        put(refusing.store(), "a", b"x")
+    assert told.value.reason == reason
+
+
+def test_a_service_that_is_away_is_told() -> None:
     with pytest.raises(StoreError) as told:
         put(S3Store(S3Place(f"http://127.0.0.1:{free_port()}", "backups"), "access", "secret"), "a", b"x")
+    assert told.value.reason == "StoreUnreachable"
+
+
+def test_a_service_that_does_not_answer_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_requests, "TIMEOUT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StoreError) as told:
+        put(S3Store(S3Place(f"http://127.0.0.1:{silent.getsockname()[1]}", "backups"), "access", "secret"), "a", b"x")
     assert told.value.reason == "StoreUnreachable"
 
 
@@ -103,14 +115,3 @@ def test_a_service_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
     with pytest.raises(StoreError, match="is no URL"):
         S3Store(S3Place(endpoint, "backups"), "access", "secret")
-
-
-def _wait_for(port: int) -> None:
-    end = time.monotonic() + 20
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 1):
-                return
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
