@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
+from pilothouse.platform.databases.inside import tools
 from pilothouse.platform.databases.inside.outcome import Failure
 
 if TYPE_CHECKING:
@@ -36,15 +37,13 @@ class Scratch:
 
     def _argv(self, data: Path, options: tuple[str, ...]) -> list[str]:
         return [
-            "mariadbd",
-            "--no-defaults",
+            *tools.of_image().server,
             f"--datadir={data}",
             f"--socket={self.socket}",
             f"--pid-file={self._own / 'pid'}",
             f"--tmpdir={self._own}",
             "--skip-networking",
             "--skip-grant-tables",
-            "--skip-slave-start",
             "--skip-log-bin",
             f"--innodb-buffer-pool-size={_MEMORY}",
             "--max-allowed-packet=1G",

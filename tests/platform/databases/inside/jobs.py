@@ -71,20 +71,26 @@ class Jobs:
         if agent is not None:
             self.told |= {"MEMBER": "orders-0", "MEMBER_HOST": "localhost", "MEMBER_PORT": str(agent.port), "TLS": str(agent.tls)}
 
+    def who(self) -> dict[str, Any]:
+        return as_user()
+
+    def argv(self, command: list[str]) -> list[str]:
+        return command
+
     def start(self, program: str, **told: str) -> "subprocess.Popen[str]":
         scratch = own_folder(self.folder / f"scratch-{program}")
         ends = self._ends(program)
         ends.unlink(missing_ok=True)
         environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(program_folder())}
         return subprocess.Popen(
-            [PYTHON, "-B", "-m", _INSIDE, program],
+            self.argv([PYTHON, "-B", "-m", _INSIDE, program]),
             env=environ | self.told | {"SCRATCH": str(scratch), "TERMINATION": str(ends)} | told,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             cwd="/",
             start_new_session=True,
-            **as_user(),
+            **self.who(),
         )
 
     def kill(self, process: "subprocess.Popen[str]") -> None:

@@ -86,21 +86,29 @@ class Server:
     def __init__(self, folder: Path, data: Path | None = None, server_id: int = 1, options: tuple[str, ...] = ()) -> None:
         self.folder, self.port, self.data = own_folder(folder), free_port(), data or folder / "data"
         self._options, self._server_id = options, server_id
-        if not self.data.exists():
-            shutil.copytree(_template(), self.data, copy_function=_copied)
-            _owned(self.data)
         self.socket = folder / "s"
+        if not self.data.exists():
+            self.make_data()
         end_with_us(self.folder)
         self.start()
 
-    def start(self) -> None:
-        argv = [
+    def make_data(self) -> None:
+        shutil.copytree(_template(), self.data, copy_function=_copied)
+        _owned(self.data)
+
+    def argv(self) -> list[str]:
+        return [
             *("mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}", f"--port={self.port}"),
             *(f"--server-id={self._server_id}", f"--log-error={self.folder / 'log'}", f"--pid-file={self.folder / 'pid'}"),
             f"--tmpdir={self.folder}",
             *(*_OPTIONS, *self._options),
         ]
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **as_user())
+
+    def start(self) -> None:
+        self._start_as(as_user())
+
+    def _start_as(self, who: dict[str, Any]) -> None:
+        self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, **who)
         end = time.monotonic() + 30
         while True:
             try:
@@ -114,6 +122,9 @@ class Server:
 
     def connect(self) -> "pymysql.connections.Connection[Any]":
         return pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True, ssl_disabled=True)
+
+    def position(self) -> str:
+        return str(self.sql("SELECT @@gtid_binlog_pos")[0][0])
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         with self.connect() as connection, connection.cursor() as cursor:
@@ -173,7 +184,13 @@ class FakeAgent:
         self._http.server_close()
         self._thread.join()
 
-    def command(self, path: str) -> str:
+    def command(self, path: str) -> list[str]:
+        return ["bash", "-o", "pipefail", "-c", self.script(path)]
+
+    def who(self) -> dict[str, Any]:
+        return as_user()
+
+    def script(self, path: str) -> str:
         place = f"--no-defaults --socket={self.server.socket} --user={user()}"
         if path == "/v1/clone":
             folders = f"--datadir={self.server.data} --target-dir={self.server.folder / 'copy'}"
@@ -197,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         sent = 0
-        with subprocess.Popen(["bash", "-o", "pipefail", "-c", self.agent.command(self.path)], stdout=subprocess.PIPE, **as_user()) as copy:
+        with subprocess.Popen(self.agent.command(self.path), stdout=subprocess.PIPE, **self.agent.who()) as copy:
             assert copy.stdout is not None
             while part := copy.stdout.read1(65536):
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))

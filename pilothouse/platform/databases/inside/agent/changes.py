@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent.disk import Disk
 from pilothouse.platform.databases.inside.agent.gtid import covers
-from pilothouse.platform.databases.inside.archive.events import GTID_LIST, HEADER, MAGIC, event, gtid_list, size_of
+from pilothouse.platform.databases.inside.archive import events
+from pilothouse.platform.databases.inside.archive.events import HEADER, MAGIC
 
 KEPT_S = 7 * 86400
 LEAST_KEPT = 256 << 20
@@ -72,9 +73,9 @@ def begin(path: Path) -> str:
             head = file.read(HEADER)
             if len(head) < HEADER:
                 break
-            found = event(head + file.read(size_of(head) - HEADER))
-            if found.kind == GTID_LIST:
-                return gtid_list(found)
+            told = events.begin(events.event(head + file.read(events.size_of(head) - HEADER)))
+            if told is not None:
+                return told
     raise ValueError(f"{path.name} does not tell its position")
 
 

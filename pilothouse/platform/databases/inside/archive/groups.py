@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from pilothouse.platform.databases.inside.archive.events import FORMAT, GTID, HEARTBEAT, Event, ends_group, gtid_of
+from pilothouse.platform.databases.inside.archive.events import FORMAT, HEARTBEATS, Event, Head, head
 from pilothouse.platform.databases.inside.archive.segment import Group
 
 _FRESH_US = 2_000_000
@@ -29,7 +29,7 @@ def now_us() -> int:
 
 
 class Clock:
-    """Tells the moment of a transaction. A binary log holds whole seconds alone, in which statements began.
+    """Tells the moment of a transaction: what MySQL's log says. MariaDB's holds whole seconds alone, in which statements began.
 
     While the archive keeps up it is the time at which it saw the transaction's end; while it catches up, the end of the second in which
     the last statement (the COMMIT, where there is one) began.
@@ -41,29 +41,33 @@ class Clock:
         self._last_us = 0
 
     def idle_us(self) -> int:
+        """No later transaction has an earlier moment, whatever the server's clock says."""
         self._keeps_up = True
-        return self._now()
+        self._last_us = max(self._last_us, self._now())
+        return self._last_us
 
-    def moment_us(self, second: int) -> int:
+    def moment_us(self, second: int, told_us: int = 0) -> int:
+        """told_us: what the log says, 0 for nothing."""
         seen_us, end_us = self._now(), (second + 1) * 1_000_000
         self._keeps_up = self._keeps_up or seen_us - end_us < _FRESH_US
-        self._last_us = max(self._last_us, seen_us if self._keeps_up else end_us)
+        self._last_us = max(self._last_us, told_us or (seen_us if self._keeps_up else end_us))
         return self._last_us
 
 
 def groups(events: Iterable[Event], clock: Clock) -> Iterator[Group | Began | Idle]:
     """A transaction is given when its last event has come; one that is cut off, by a lost connection, is not. clock: a new one each."""
-    gtid, standalone, parts = "", False, list[bytes]()
+    begun: Head | None = None
+    parts, size = list[bytes](), 0
     for each in events:
         if each.kind == FORMAT:
             yield Began(each.raw)
-        elif each.kind == HEARTBEAT:
+        elif each.kind in HEARTBEATS:
             yield Idle(clock.idle_us())
-        elif each.kind == GTID:
-            gtid, standalone = gtid_of(each)
-            parts = [each.raw]
-        elif gtid:
+        elif (first := head(each)) is not None:
+            begun, parts, size = first, [each.raw], len(each.raw)
+        elif begun is not None:
             parts.append(each.raw)
-            if ends_group(each, standalone):
-                yield Group(gtid, clock.moment_us(each.second), b"".join(parts))
-                gtid = ""
+            size += len(each.raw)
+            if begun.is_over(each, size):
+                yield Group(begun.gtid, clock.moment_us(each.second, begun.moment_us), b"".join(parts))
+                begun = None

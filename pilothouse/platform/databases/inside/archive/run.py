@@ -16,12 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pymysql
-
 from pilothouse.platform.databases.inside.archive import follow
 from pilothouse.platform.databases.inside.archive.contents import Archive
 from pilothouse.platform.databases.inside.archive.follow import Away, Purged, connect, events
-from pilothouse.platform.databases.inside.archive.groups import Began, Clock, groups
+from pilothouse.platform.databases.inside.archive.groups import Clock, groups
 from pilothouse.platform.databases.inside.archive.keeper import Keeper
 from pilothouse.platform.databases.inside.archive.merger import Merger
 from pilothouse.platform.databases.inside.archive.position import after, position, reaches, text
@@ -91,7 +89,7 @@ class _Follower:
         while True:
             time.sleep(_WATCHED_S)
             if self.keeper.status.reason:
-                with contextlib.suppress(Away):
+                with contextlib.suppress(Away, Purged):
                     begin = self._begin()
                     if not reaches(position(self.keeper.received), position(begin)):
                         self.keeper.tell_gap(self.keeper.received, begin)
@@ -114,7 +112,7 @@ class _Follower:
                 return
         begin = self._begin()
         # What the server still has is archived, too.
-        at = begin if reaches(position(begin), position(self.keeper.position)) else self._end()
+        at = begin if reaches(position(begin), position(self.keeper.position)) else follow.end(self._connect())
         if self._began:
             say(f"the archive has a gap between {self.keeper.position or 'its begin'} and {at}. The server says: {words}")
             self.keeper.tell_gap(self.keeper.position, at)
@@ -123,7 +121,7 @@ class _Follower:
     def _step_back_quietly(self, words: str) -> None:
         try:
             self.step_back(words)
-        except (Away, StoreError) as error:
+        except (Away, Purged, StoreError) as error:
             self.keeper.wants("PrimaryUnreachable", f"the archive waits: {error}")
 
     def _earlier(self) -> Iterator[str]:
@@ -148,23 +146,11 @@ class _Follower:
             return
 
     def _has(self, at: str) -> bool:
-        """Whether the server can go on from there."""
-        try:
-            return any(not isinstance(each, Began) for each in groups(events(self._connect(), at, self._server_id), Clock()))
-        except Purged:
-            return False
+        return follow.has(self._connect(), at, self._server_id)
 
     def _begin(self) -> str:
         """The position at which the server's own log begins. Raises Away."""
         return follow.begin(self._connect(), self._server_id + 1)
-
-    def _end(self) -> str:
-        try:
-            with self._connect() as connection, connection.cursor() as cursor:
-                cursor.execute("SELECT @@GLOBAL.gtid_binlog_pos")
-                return str(cursor.fetchall()[0][0])
-        except pymysql.err.MySQLError as error:
-            raise Away(str(error)) from error
 
     def _connect(self) -> "Connection[Any]":
         told = self._told.environ

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pilothouse.platform.databases.inside.archive.events import MAGIC
+from pilothouse.platform.databases.inside.archive.position import position
+from pilothouse.platform.databases.inside.archive.position import text as as_text
 
 _LEVEL = 1
 
@@ -54,16 +56,46 @@ class Name:
     @property
     def text(self) -> str:
         of = f"from{self.merged_from:012d}" if self.merged_from else ""
-        return f"{self.number:012d}{of}_{self.after}_{self.last}"
+        return _cut(f"{self.number:012d}{of}_{_short(self.after)}_{_short(_news(self.after, self.last))}")
 
     @classmethod
     def read(cls, text: str) -> "Name | None":
         """None for what no archive of this version has written."""
-        found = _NAME.fullmatch(text)
-        return cls(int(found[1]), found[3], found[4], int(found[2] or 0)) if found else None
+        found = _NAME.fullmatch(text.replace("/", ""))
+        if found is None:
+            return None
+        begin = _long(found[3])
+        return cls(int(found[1]), begin, _all(begin, _long(found[4])), int(found[2] or 0))
 
 
 _NAME = re.compile(r"(\d+)(?:from(\d+))?_([^_]*)_([^_]*)")
+_PART = 200
+"""A folder's names have 255 bytes, and MySQL's positions grow with each server that an instance ever had."""
+
+
+def _cut(text: str) -> str:
+    return "/".join(text[at : at + _PART] for at in range(0, len(text), _PART))
+
+
+def _news(after: str, last: str) -> str:
+    """Of MySQL's position what is not in the earlier one as it is; MariaDB's as it is."""
+    if ":" not in last:
+        return last
+    before = position(after)
+    return as_text({server: ranges for server, ranges in position(last).items() if before.get(server) != ranges})
+
+
+def _all(after: str, news: str) -> str:
+    return as_text(position(after) | position(news)) if ":" in news else news
+
+
+def _short(text: str) -> str:
+    """Without the hyphens of MySQL's UUIDs."""
+    return ",".join(word[:36].replace("-", "") + word[36:] for word in text.split(",")) if ":" in text else text
+
+
+def _long(text: str) -> str:
+    return as_text(position(text)) if ":" in text else text
 
 
 def encode(format_event: bytes, groups: Sequence[Group]) -> bytes:

@@ -2,21 +2,20 @@
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from pilothouse.platform.databases.inside import tools
 from pilothouse.platform.databases.inside.outcome import Failure
 from pilothouse.platform.databases.inside.scratch import Scratch, scratch
 
-_POSITION = re.compile(rb"^-- SET GLOBAL gtid_slave_pos='([0-9,-]*)'", re.MULTILINE)
 _PART = 1 << 18
 _END = b"-- Dump completed"
 _TAIL = 4096
-"""Where mariadb-dump tells the position: behind the last table."""
+"""Bytes at both ends of a dump: mariadb-dump tells the position behind the last table, mysqldump before the first."""
 
 
 def load(folder: Path, parts: Iterable[bytes]) -> str:
@@ -29,7 +28,7 @@ def load(folder: Path, parts: Iterable[bytes]) -> str:
 
 def install(folder: Path) -> None:
     """The data of an empty server."""
-    argv = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}", "--skip-test-db", "--auth-root-authentication-method=socket"]
+    argv = tools.of_image().install(folder)
     ended = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
     if ended.returncode:
         raise Failure("BrokenCopy", f"no empty server could be made: {ended.stderr.strip()[-300:] or ended.stdout.strip()[-300:]}")
@@ -40,9 +39,9 @@ class _Loading:
 
     def __init__(self, server: Scratch) -> None:
         self._zstd = subprocess.Popen(["zstd", "-d", "-q", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        argv = ["mariadb", "--no-defaults", f"--socket={server.socket}", "--user=root", "--binary-mode", "--max-allowed-packet=1G"]
+        argv = [*tools.of_image().client, f"--socket={server.socket}"]
         self._client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self._tail = b""
+        self._head = self._tail = b""
 
     def take(self, parts: Iterable[bytes]) -> str:
         through = threading.Thread(target=self._pass_on)
@@ -62,8 +61,8 @@ class _Loading:
             raise Failure("BrokenCopy", f"the dump could not be loaded: {said.strip()[-500:]}")
         if codes[0] or _END not in self._tail:
             raise Failure("BrokenCopy", "the dump is not whole: its last line is missing")
-        found = _POSITION.search(self._tail)
-        return found[1].decode() if found else ""
+        found = tools.of_image().dumped.search(self._head + self._tail)
+        return b"".join(found[1].split()).decode() if found else ""
 
     def _give(self, parts: Iterable[bytes]) -> None:
         assert self._zstd.stdin is not None
@@ -75,6 +74,7 @@ class _Loading:
         assert self._zstd.stdout is not None
         assert self._client.stdin is not None
         while part := os.read(self._zstd.stdout.fileno(), _PART):
+            self._head = self._head if len(self._head) >= _TAIL else (self._head + part)[:_TAIL]
             self._tail = (self._tail + part)[-_TAIL:]
             with contextlib.suppress(BrokenPipeError):
                 self._client.stdin.write(part)

@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from pilothouse.platform.databases.inside import tools
 from pilothouse.platform.databases.inside.backup import manifest
 from pilothouse.platform.databases.inside.backup.load import load
 from pilothouse.platform.databases.inside.backup.manifest import DATA, Manifest
 from pilothouse.platform.databases.inside.backup.survey import survey, version
-from pilothouse.platform.databases.inside.backup.unpack import Unpacking, gtid_of, prepare, size_of
+from pilothouse.platform.databases.inside.backup.unpack import Unpacking, prepare, size_of
 from pilothouse.platform.databases.inside.member import Member
 from pilothouse.platform.databases.inside.outcome import carry_out, say
 from pilothouse.platform.databases.inside.scratch import scratch
@@ -73,7 +74,7 @@ class _Backup:
             raise
 
     def _copied(self, sealer: Sealer) -> str:
-        """Returns the position of the copy."""
+        """Returns the position of a logical copy; of the other it is told by the server on it."""
         if self.method == "logical":
             with self.member.dump() as parts:
                 return load(self.folder, _both(parts, sealer))
@@ -81,20 +82,21 @@ class _Backup:
             for part in _both(parts, sealer):
                 unpacking.write(part)
             unpacking.finish()
-        return gtid_of(self.folder)
+        return ""
 
     def _described(self, began: float, copied: float, gtid: str, sealer: Sealer) -> Manifest:
         if self.method == "physical":
             prepare(self.folder)
         with scratch(self.folder) as server, server.connect() as connection:
             tables, running = survey(connection), version(connection)
+            at = gtid if self.method == "logical" else tools.of_image().position(self.folder, connection)
         return Manifest(
             instance=self.told["INSTANCE"],
             instance_uid=self.told["INSTANCE_UID"],
             member=self.told["MEMBER"],
             method=self.method,
             version=running,
-            gtid=gtid,
+            gtid=at,
             began_at=began,
             copied_at=copied,
             bytes=sealer.size,

@@ -8,19 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pilothouse.platform.databases.inside import tools
 from pilothouse.platform.databases.inside.outcome import Failure
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
 
 _SYSTEM = ("information_schema", "performance_schema", "sys", "mysql")
-_KEPT = ("global_priv", "db", "tables_priv", "columns_priv", "procs_priv", "roles_mapping", "proc", "event")
-_COUNTED = ("proc", "event")
-"""They hold when they were made: a logical copy makes them anew."""
-_TABLES = (
-    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND"  # noqa: S608 -- constants
-    f" (table_schema NOT IN {_SYSTEM} OR table_schema = 'mysql' AND table_name IN {_KEPT}) ORDER BY 1, 2"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,12 @@ class Table:
 
 def survey(connection: "Connection") -> list[Table]:
     """Reads each row of each table. Raises Failure when CHECK TABLE finds one damaged."""
-    return [_table(connection, schema, name) for schema, name in _rows(connection, _TABLES)]
+    kept = tools.of_image().kept
+    tables = (
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND"  # noqa: S608 -- constants
+        f" (table_schema NOT IN {_SYSTEM} OR table_schema = 'mysql' AND table_name IN {kept}) ORDER BY 1, 2"
+    )
+    return [_table(connection, schema, name) for schema, name in _rows(connection, tables)]
 
 
 def version(connection: "Connection") -> str:
@@ -71,7 +70,8 @@ def _table(connection: "Connection", schema: str, name: str) -> Table:
             raise Failure("BrokenCopy", f"CHECK TABLE {schema}.{name} in the restored server: {text}")
     ((count,),) = _rows(connection, f"SELECT COUNT(*) FROM {place}")  # noqa: S608 -- names are quoted
     ((_, checksum),) = _rows(connection, f"CHECKSUM TABLE {place} EXTENDED")
-    if schema == "mysql" and name in _COUNTED:
+    if schema == "mysql" and name in tools.of_image().counted:
+        # They hold when they were made: a logical copy makes them anew.
         checksum = "0"
     shown = _rows(connection, f"SHOW CREATE TABLE {place}")[0][1]
     return Table(schema, name, int(count), int(checksum or 0), hashlib.sha256(shown.encode()).hexdigest()[:16])

@@ -1,4 +1,4 @@
-"""A physical copy (mbstream in zstd) as a folder that a server starts on."""
+"""A physical copy (in zstd) as a folder that a server starts on."""
 
 import contextlib
 import shutil
@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
+from pilothouse.platform.databases.inside import tools
 from pilothouse.platform.databases.inside.outcome import Failure
 
-_INFO = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")
 _LINES = 3
 
 
@@ -21,7 +21,7 @@ class Unpacking:
         self._room = room
         self._zstd = subprocess.Popen(["zstd", "-d", "-q", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._stream = subprocess.Popen(
-            ["mbstream", "-x", "-C", str(folder)], stdin=self._zstd.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            tools.of_image().unpack(folder), stdin=self._zstd.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         assert self._zstd.stdout is not None
         self._zstd.stdout.close()
@@ -57,20 +57,12 @@ class Unpacking:
 
 
 def prepare(folder: Path) -> None:
-    """Apply the log that was copied beside the data, so that the data is of one moment."""
-    argv = ["mariadb-backup", "--prepare", f"--target-dir={folder}", "--use-memory=67108864"]
+    argv = tools.of_image().prepare(folder)
+    if not argv:
+        return
     ended = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
     if ended.returncode:
         raise _failure("prepared", ended.stderr, "the Job's scratch volume")
-
-
-def gtid_of(folder: Path) -> str:
-    """The position of the copy: the last transactions in it."""
-    for name in _INFO:
-        with contextlib.suppress(FileNotFoundError):
-            words = (folder / name).read_text().split()
-            return words[2] if len(words) > 2 else ""
-    return ""
 
 
 def size_of(folder: Path) -> int:

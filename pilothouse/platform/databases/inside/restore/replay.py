@@ -1,10 +1,11 @@
-"""Transactions of the archive, carried out in a server by the programs that MariaDB has for it."""
+"""Transactions of the archive, carried out in a server by the programs that its flavour has for it."""
 
 import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from pilothouse.platform.databases.inside import tools
 from pilothouse.platform.databases.inside.archive.segment import Section, log
 from pilothouse.platform.databases.inside.outcome import Failure
 from pilothouse.platform.databases.inside.scratch import Scratch
@@ -16,7 +17,7 @@ def replay(server: Scratch, sections: Iterable[Section]) -> tuple[int, str]:
     Each keeps its own number. One client for all: what a session is told counts for what comes behind.
     """
     count, last = 0, ""
-    argv = ["mariadb", "--no-defaults", f"--socket={server.socket}", "--user=root", "--binary-mode", "--max-allowed-packet=1G"]
+    argv = [*tools.of_image().client, f"--socket={server.socket}"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as client:
         assert client.stdin is not None
         assert client.stderr is not None
@@ -37,7 +38,7 @@ def replay(server: Scratch, sections: Iterable[Section]) -> tuple[int, str]:
 def _give(client: "subprocess.Popen[bytes]", binary_log: bytes) -> None:
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(binary_log)
-        argv = ["mariadb-binlog", "--no-defaults", file.name]
+        argv = [*tools.of_image().log, file.name]
         ended = subprocess.run(argv, stdout=client.stdin, stderr=subprocess.PIPE, check=False)
     if ended.returncode:
         client.kill()
