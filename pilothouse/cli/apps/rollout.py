@@ -13,6 +13,7 @@ from pilothouse.cli.apps.difference import carried_over
 from pilothouse.cli.apps.lookup import is_current
 from pilothouse.cli.apps.outlook import Outlook
 from pilothouse.cli.apps.route import gateway
+from pilothouse.cli.apps.spell import Spell
 from pilothouse.cli.session import copyable, is_verbose, placed
 from pilothouse.client.client import Client
 from pilothouse.client.retrying import RetryingTransport
@@ -49,7 +50,7 @@ class Rollout:
         self.namespace = meta.namespace(wanted)
         self.expected: dict[str, str] = {}
         self.was_taken_back = False
-        self._invalid_since = 0.0
+        self._invalid = Spell()
         self.route = gateway()
         self.outlook = Outlook(self.client, self.name, self.namespace)
         self._waiting = output.Waiting()
@@ -115,8 +116,11 @@ class Rollout:
             app = await self.client.get(APPS, self.name, self.namespace)
             condition = meta.condition(app, "Ready") or {}
             is_decided = bool(condition) and (condition["status"] == "True" or condition["reason"] not in WAITING)
+            invalid_s = self._invalid.lasts_s(self._is_current(app) and condition.get("reason") == "InvalidApp", time.monotonic())
             if is_decided and self._is_current(app):
-                if condition["status"] != "True" and self._is_confirmed(condition):
+                # An app may be judged before the platform has heard of what was made just before it, such as a claim that it mounts.
+                is_confirmed = condition["reason"] != "InvalidApp" or invalid_s >= CONFIRMED_S
+                if condition["status"] != "True" and is_confirmed:
                     await self._known_failure(app)
                     return app
                 if condition["status"] == "True" and await self._is_answered(app):
@@ -130,13 +134,6 @@ class Rollout:
             else:
                 self._waiting.show(self._waited_for(condition))
             await asyncio.sleep(POLL_S)
-
-    def _is_confirmed(self, condition: Object) -> bool:
-        """An app may be judged before the platform has heard of what was made just before it, such as a claim that it mounts."""
-        if condition["reason"] != "InvalidApp":
-            return True
-        self._invalid_since = self._invalid_since or time.monotonic()
-        return time.monotonic() - self._invalid_since >= CONFIRMED_S
 
     async def _known_failure(self, app: Object) -> None:
         """What belongs to a failure that the platform has found."""
