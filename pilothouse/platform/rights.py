@@ -82,6 +82,8 @@ _RULES: dict[str, tuple[Object, ...]] = {
         rule("patch", "pods/resize"),
         rule("list", "events"),
         rule("get", "namespaces"),
+        # Whether what a protected instance holds outlives its claims is a field of its volumes.
+        rule("get list patch watch", "persistentvolumes"),
         rule(_WATCH, "nodes"),
     ),
     BINDINGS: (

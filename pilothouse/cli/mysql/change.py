@@ -100,7 +100,7 @@ async def carry_out(
 
 def _announced(instance: Object, wanted: Object) -> "Impact | None":
     """Tells what the change will do; None where there is none."""
-    from pilothouse.platform.databases.mysql.impact import impact
+    from pilothouse.platform.databases.mysql.impact.change import impact
 
     if wanted["spec"] == instance["spec"]:
         output.note(f"{meta.name(instance)} is as asked for already; nothing has changed")

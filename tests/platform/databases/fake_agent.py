@@ -90,6 +90,7 @@ class FakeAgent:
                 "lag_s": 0.0,
                 "intact": runs,
                 "stopped_io_at_term": 0 if source else wanted["term"],
+                "account": wanted["replication"]["version"] if source and runs else "",
             },
             semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"], "acknowledging": 1},
             told={"acknowledges": wanted["acknowledges"]},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql.impact import RESTART_S, SWITCHOVER_S, impact
+from pilothouse.platform.databases.mysql.impact.change import RESTART_S, SWITCHOVER_S, impact
 from pilothouse.platform.databases.pattern.impact import Impact, together
 
 

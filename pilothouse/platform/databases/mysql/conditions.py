@@ -10,6 +10,7 @@ from pilothouse.platform.databases.mysql.backups.restore import RESTORED, is_fin
 from pilothouse.platform.databases.mysql.topology.findings import Finding
 
 READY, HEALTHY, ACCEPTED, RESIZED, ROOMY, DELETING = "Ready", "Healthy", "Accepted", "Resized", "HasRoom", "Deleting"
+ROTATED = "Rotated"
 Said = tuple[str, str, str]
 """Status, reason, message."""
 ON_THE_WAY = frozenset(
@@ -41,6 +42,7 @@ class Picture:
     (reason, sentence). findings: of the topology. is_writable: whether the Service leads to a primary that accepts writes. resizing:
     sentences; has_no_room: whether one of them may stay true. suspended: whether it is to stand still. pods, ready: how many there are.
     crowded: members whose volume is nearly full. restarting: members that are made anew. deletion: see `lifecycle.deletion`.
+    rotation: see `rotation.said`.
     """
 
     is_writable: bool = False
@@ -58,6 +60,7 @@ class Picture:
     replicas: int = 1
     restarting: Sequence[str] = ()
     deletion: Said | None = None
+    rotation: Said | None = None
 
 
 def said(instance: Object, picture: Picture) -> dict[str, Said | None]:
@@ -69,7 +72,14 @@ def said(instance: Object, picture: Picture) -> dict[str, Said | None]:
         RESIZED: _resized(picture),
         ROOMY: _roomy(instance, picture),
         DELETING: picture.deletion,
+        ROTATED: picture.rotation,
     }
+
+
+def before(instance: Object, kind: str) -> Said | None:
+    """As it was said last."""
+    found = meta.condition(instance, kind)
+    return (found["status"], found["reason"], found["message"]) if found is not None else None
 
 
 def _accepted(picture: Picture) -> Said:

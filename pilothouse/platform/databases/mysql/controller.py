@@ -29,6 +29,7 @@ from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.mysql.round import REFUSED, REFUSED_S, Round
 from pilothouse.platform.databases.mysql.stopwatch import Stopwatch
 from pilothouse.platform.databases.mysql.topology.standing import Standing
+from pilothouse.platform.databases.mysql.volumes import Volumes
 from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQLS
 
 REMOVED = (*OWNED, kinds.PERSISTENTVOLUMECLAIMS)
@@ -59,6 +60,7 @@ class InstanceController:
         self.client = client
         self.cache = Cache(client, informers)
         self.nodes = informers.of(kinds.NODES)
+        self.volumes = Volumes(client, informers)
         self.bindings = informers.of(BINDINGS, indexes={"instance": _bound_keys})
         self.controller = Controller("databases", self.reconcile, workers=4)
         again = self.controller.queue.add
@@ -82,6 +84,7 @@ class InstanceController:
         for informer in self.cache.informers:
             self.controller.watches(informer, instance_keys)
         self.controller.watches(self.bindings, _bound_keys)
+        self.volumes.watch(self.controller)
         self.nodes.on_change(self._node_changed)
         configs = self.cache.of_kind[kinds.CONFIGMAPS.kind][1]
         configs.on_change(lambda old, new: programs.share(new, program) if new is not None else None)
@@ -107,9 +110,10 @@ class InstanceController:
             return None
         actual = self._actual(instance)
         found = effective(instance, actual)
-        stage = lifecycle.stage(instance, found.spec, actual.final_backup, namespace_goes=await self._namespace_goes(instance))
+        namespace_goes = await self._namespace_goes(instance)
+        stage = lifecycle.stage(instance, found.spec, actual.final_backup, namespace_goes=namespace_goes)
         if stage is Stage.REMOVING:
-            return await self._remove(instance, actual, found)
+            return await self._remove(instance, actual, found, keep=namespace_goes and found.spec.deletion_protection)
         if found.faults and actual.stateful_set is None:
             await self._say(instance, Picture(faults=found.faults, replicas=found.spec.replicas), None, [])
             return None
@@ -122,6 +126,9 @@ class InstanceController:
     async def _carry_out(self, instance: Object, actual: Actual, found: Effective, *, suspended: bool) -> float | None:
         if meta.is_deleting(instance) and lifecycle.awaits_backup(instance, found.spec, actual.final_backup) and not actual.final_backup:
             await self.client.create(BACKUPS, lifecycle.final_backup(instance, found.spec))
+        await self.volumes.see_to(instance, actual, keep=found.spec.deletion_protection)
+        if await self._takes_up(instance, actual):
+            return None
         known, taken = await self._secrets(instance, actual)
         if taken:
             await self._say(instance, Picture(taken=taken, replicas=found.spec.replicas), None, [])
@@ -137,6 +144,15 @@ class InstanceController:
         picture = replace(done.picture(), deletion=lifecycle.deletion(instance, found.spec, actual.final_backup))
         await self._say(done.instance, picture, done, done.shown())
         return again_s
+
+    async def _takes_up(self, instance: Object, actual: Actual) -> bool:
+        """Whether it begins with the data of one that has gone, whose database has just been noted, of which the cluster tells again."""
+        status = instance.get("status") or {}
+        first = actual.claims.get(names.claim(names.member(meta.name(instance), 0)))
+        if first is None or status.get("seeded") or status.get("database") or not (database := await self.volumes.database(first)):
+            return False
+        await self.parts.write_status(instance, status | {"database": database})
+        return True
 
     async def _holds(self, instance: Object) -> bool:
         """Whether the finalizers had to be put right, of which the cluster tells again."""
@@ -166,7 +182,7 @@ class InstanceController:
 
     async def _secrets(self, instance: Object, actual: Actual) -> tuple[Known, list[str]]:
         """What they hold, and which of their names somebody else's have. Keys and certificates are looked at when something is new."""
-        versions = tuple(meta.resource_version(each) for _, each in sorted(actual.secrets.items()))
+        versions = (names.database(instance), *(meta.resource_version(each) for _, each in sorted(actual.secrets.items())))
         known, key, now = Known.of(instance, actual.secrets), meta.key(instance), time.time()
         if known.is_whole and self._checked.get(key, ((), 0.0))[0] == versions and now < self._checked[key][1]:
             return known, []
@@ -175,8 +191,11 @@ class InstanceController:
         self._checked[key] = (versions, now + CHECKED_S)
         return Known.of(instance, dict(actual.secrets) | {meta.name(each): each for each in wanted}), taken
 
-    async def _remove(self, instance: Object, actual: Actual, found: Effective) -> float | None:
-        """Pods first, then volumes and all else, and the instance itself when nothing of it is left."""
+    async def _remove(self, instance: Object, actual: Actual, found: Effective, *, keep: bool) -> float | None:
+        """Pods first, then volumes and all else, and the instance itself when nothing of it is left.
+
+        keep: whether the data stay on the volumes, with a note of what they are.
+        """
         await self._stop(instance, actual, found)
         said = lifecycle.deletion(instance, found.spec.model_copy(update={"deletion_protection": False, "final_backup": False}), None)
         await self._say(instance, Picture(deletion=said, pods=len(actual.pods), replicas=found.spec.replicas), None, [])
@@ -184,6 +203,8 @@ class InstanceController:
             await self.cache.remove(actual.stateful_set)
         if actual.stateful_set is not None or actual.pods:
             return STOPPING_S
+        if not await self.volumes.see_to(instance, actual, keep=keep) or (keep and not await self.volumes.leave(instance)):
+            return STALE_S
         left = [each for kind in REMOVED for each in self.cache.own(kind, instance).values()]
         for each in left:
             if not meta.is_deleting(each):
@@ -250,7 +271,7 @@ class InstanceController:
                 self.parts.recorder.say(instance, kind, each["reason"], each["message"])
 
 
-_ANNOUNCED = (conditions.READY, conditions.ACCEPTED, conditions.RESIZED, conditions.ROOMY, conditions.DELETING)
+_ANNOUNCED = (conditions.READY, conditions.ACCEPTED, conditions.RESIZED, conditions.ROOMY, conditions.DELETING, conditions.ROTATED)
 
 
 def _bound_keys(binding: Object) -> list[str]:

@@ -8,7 +8,6 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names
 from pilothouse.platform.databases.mysql.backups import archive
-from pilothouse.platform.databases.mysql.objects.secrets import REPLICATION, Known
 from pilothouse.platform.databases.mysql.parameters.check import normalized
 from pilothouse.platform.databases.mysql.topology.orders import Order
 from pilothouse.platform.databases.mysql.types import MySQLSpec
@@ -27,8 +26,10 @@ class Amounts:
     memory_bytes: int
 
 
-def document(instance: Object, spec: MySQLSpec, order: Order, amounts: Amounts, version: str, known: Known, inside: Object) -> Object:
-    """inside: `accounts`, `databases` and `dropped`, which the primary alone is told."""
+def document(
+    instance: Object, spec: MySQLSpec, order: Order, amounts: Amounts, version: str, replication: Object, inside: Object
+) -> Object:
+    """replication: the account by which members follow. inside: `accounts`, `databases` and `dropped`, which the primary alone is told."""
     space = meta.namespace(instance)
     return (
         order.document()
@@ -44,7 +45,7 @@ def document(instance: Object, spec: MySQLSpec, order: Order, amounts: Amounts, 
                 "parameters": normalized(spec.flavour, spec.parameters),
             },
             "archive": {"position": archived_through(instance)} if archive.is_wanted(instance) else None,
-            "replication": {"user": REPLICATION, "password": known.system["replication-password"].decode()},
+            "replication": replication,
         }
         | (inside if order.role == "primary" else NOTHING)
     )

@@ -15,6 +15,7 @@ from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.packages.programs import ImageError
 from pilothouse.platform.databases.mysql import (
+    conditions,
     fullness,
     growth,
     labels,
@@ -22,17 +23,19 @@ from pilothouse.platform.databases.mysql import (
     names,
     orders,
     restarts,
+    rotation,
     status,
     stopping,
+    tls,
     trouble,
     versions,
 )
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
-from pilothouse.platform.databases.mysql.conditions import ROOMY, Picture
+from pilothouse.platform.databases.mysql.conditions import ROOMY, ROTATED, Picture, Said
 from pilothouse.platform.databases.mysql.images import Asked, satisfies
 from pilothouse.platform.databases.mysql.objects import budget, claims, pods, programs, services, sets
 from pilothouse.platform.databases.mysql.objects.pods import Server
-from pilothouse.platform.databases.mysql.objects.secrets import Known
+from pilothouse.platform.databases.mysql.objects.secrets import Known, random_password
 from pilothouse.platform.databases.mysql.parts import Parts
 from pilothouse.platform.databases.mysql.topology.decide import Decision, decide
 from pilothouse.platform.databases.mysql.topology.findings import Finding
@@ -77,6 +80,7 @@ class Round:
         self.resizing: list[str] = []
         self.has_no_room = False
         self.restarting: list[str] = []
+        self.rotation: Said | None = conditions.before(instance, ROTATED)
         self.members: dict[str, Member] = {}
         self.documents: dict[str, bytes] = {}
         self.decision = Decision(self.standing)
@@ -100,6 +104,7 @@ class Round:
         else:
             await self._decide()
             self._tell(leading.held(self.decision.orders, self.actual.pods, self.decision.primary))
+            await self._rotate()
             await self._label()
         await self._ensure()
         if not self.suspended:
@@ -182,15 +187,42 @@ class Round:
 
     def _tell(self, told: Mapping[str, Order]) -> None:
         version = self.server.version if self.server is not None else ""
+        new = rotation.with_new(self.known.system, self.standing, self.members)
         for name, order in told.items():
             amounts = growth.told(self.spec, self.actual.pods.get(name))
             inside = self.parts.inside(self.instance)
-            document = orders.document(self.instance, self.spec, order, amounts, version, self.known, inside)
+            account = rotation.credentials(self.known.system, is_new=name in new)
+            document = orders.document(self.instance, self.spec, order, amounts, version, account, inside)
             self.documents[name], beyond = orders.fitting(document)
             if beyond:
                 self.findings.append(Finding("TooMuchInside", beyond))
         for said in self.parts.reaching.tell(self.key, self.actual.pods, self.documents):
             self.findings.append(Finding("Superseded", said))
+
+    async def _rotate(self) -> None:
+        """One step towards another password of replication, where one is asked for or under way."""
+        name = names.system(meta.name(self.instance))
+        secret, primary = self.actual.secrets.get(name), self.members.get(self.standing.primary)
+        if secret is None or self.spec.rotated_at is None:
+            return
+        progress = rotation.Progress(
+            self.spec.rotated_at,
+            is_let_in=primary is not None and self._obeys(primary.name) and not self._of_agent(primary),
+            lacking=rotation.lacking(self.known.system, self.standing, self.members),
+        )
+        changed = rotation.turned(secret, progress, time.time(), random_password)
+        if changed is not None:
+            await self._try(self._write_secret(changed))
+            progress = replace(progress, lacking=rotation.lacking(tls.files(changed), self.standing, self.members))
+        self.rotation = rotation.said(changed or secret, progress)
+
+    def _obeys(self, name: str) -> bool:
+        """Whether a member has carried out all that it is told now."""
+        pod, document = self.actual.pods.get(name), self.documents.get(name)
+        return pod is not None and document is not None and self.parts.reaching.obeys(self.key, pod, document)
+
+    async def _write_secret(self, secret: Object) -> None:
+        await self.parts.client.update(kinds.SECRETS, secret)
 
     async def _label(self) -> None:
         found = self.actual.pods
@@ -247,8 +279,7 @@ class Round:
     async def _resize(self) -> None:
         if not self.effective.faults:
             for name, pod in self.actual.pods.items():
-                told = name in self.documents and self.parts.reaching.obeys(self.key, pod, self.documents[name])
-                patch = growth.patch(self.spec, pod, is_told=told)
+                patch = growth.patch(self.spec, pod, is_told=self._obeys(name))
                 if patch is not None and not meta.is_deleting(pod):
                     await self._try_resize(self._patch(pod, patch, "resize"))
             for claim in growth.growing(self.spec, self._claims()):
@@ -333,6 +364,7 @@ class Round:
             ready=sum(self._is_well(name, pod) for name, pod in found.items()),
             replicas=self.spec.replicas,
             restarting=self.restarting,
+            rotation=self.rotation,
         )
 
     def _is_well(self, name: str, pod: Object) -> bool:

@@ -119,7 +119,7 @@ _FIELDS: Mapping[str, Check | Mapping[str, Check]] = {
     "gtid": {**dict.fromkeys(("executed", "received"), _position), "state": _servers},
     "replication": {
         **dict.fromkeys(("io", "sql", "intact"), _flag),
-        **dict.fromkeys(("source", "error"), _text),
+        **dict.fromkeys(("source", "error", "account"), _text),
         **dict.fromkeys(("port", "errno", "stopped_io_at_term"), _count),
         "lag_s": _SECONDS,
     },

@@ -156,6 +156,15 @@ def test_a_right_that_the_server_refuses_is_named_beside_those_that_nobody_is_gi
     assert message.startswith("SUPER cannot be granted")
 
 
+def test_a_right_whose_table_is_not_there_is_waited_for_and_the_account_counts() -> None:
+    shop = user(grants=[{"privileges": ["SELECT"], "target": "orders.later"}])
+    own = secret(shop)
+    said = {"version": wanted.account_entry(shop, own, [])["version"], "error": "waits for that table", "partial": True, "waits": True}
+    found = steps(Seen(instance(), [shop], (), {"orders-shop": own}, {"account/shop": said}, NOW_S))
+    assert ready(found, "shop") == ("False", "GrantsWait", "waits for that table")
+    assert found.statuses[0][1]["applied"]
+
+
 def test_a_right_on_everything_is_one_on_each_database_of_the_instance() -> None:
     shop = user(grants=[{"privileges": ["SELECT", "PROCESS"], "target": "*"}])
     entries = wanted.accounts_of(instance(), [shop], [database(), database("bad", name="mysql")], {"orders-shop": secret(shop)})

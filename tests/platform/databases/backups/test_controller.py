@@ -191,6 +191,7 @@ async def test_an_archive_follows_as_long_as_it_is_wanted(tmp_path: Path) -> Non
         await cluster.until_one(MYSQLS, "orders", says("Archiving", "Suspended"))
         await cluster.patch(MYSQLS, "orders", {"spec": {"backup": {"archive": False}}})
         await cluster.until(kinds.DEPLOYMENTS, lambda items: not items)
+        await cluster.until_one(MYSQLS, "orders", lambda obj: meta.condition(obj, "Archiving") is None)
         await cluster.patch(MYSQLS, "orders", {"spec": {"backup": {"archive": True}}})
         await cluster.until(kinds.DEPLOYMENTS, lambda items: items)
         await cluster.client.delete(MYSQLS, "orders", "default")

@@ -216,6 +216,7 @@ class Carrier:
         if self._dialect.follows_anybody:
             self._marks.set("own", seen.pid, own(answer.executed, answer.binlog_state))
         self._marks.set("source", seen.pid, source_digest(wanted))
+        self._marks.set("account", seen.pid, wanted.replication.version if wanted.replication else "")
 
     def _is_of_one_history(self, wanted: Wanted, answer: Answer) -> bool:
         """Whether the source has all that this server has; it has ceased to receive, so that its own position stays.
@@ -247,6 +248,7 @@ class Carrier:
         self._process.stop_by("KILL" if wanted.semi_sync else "TERM")
         self._marks.set("mode", seen.pid, "primary")
         self._marks.forget("source")
+        self._marks.forget("account")
         self._dialect.replication.promote(self._sql, answer, configuration.server_id(self._settings, wanted.term))
 
     def _semi_sync(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:

@@ -259,5 +259,6 @@ class Loop:
             read_only_s=self._observer.read_only_s,
             untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(*log),
             reseeded=self._reseeded,
+            account=self._marks.get("account", seen.pid),
         )
         self.board.publish(document(self._settings, report, self._program.digest))

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pilothouse.platform.databases.inside.agent.disk import Disk
 from pilothouse.platform.databases.inside.agent.objects.apply import Outcome
@@ -27,6 +27,7 @@ class Report:
     """What the loop knows after a round.
 
     fenced_at: see `observe.Observer`. tuned, server: the settings that the server has taken. reseeded: as it was when the rest was seen.
+    account: the version of the password with which it follows, "" where it does not.
     """
 
     term: int
@@ -46,6 +47,7 @@ class Report:
     read_only_s: float | None
     untruncated: bool
     reseeded: str
+    account: str
 
 
 _WITHOUT_ANSWER: State = {"gtid": None, "replication": None, "semi_sync": None, "version": "", "sessions": 0, "uptime_s": None}
@@ -79,7 +81,7 @@ def document(settings: Settings, report: Report, program: str) -> State:
         "reseeded": report.reseeded,
         "told": {"acknowledges": wanted.acknowledges, "step": wanted.step} if wanted else None,
         "leaving": report.is_leaving or seen.is_stopping,
-        "objects": {key: {"version": each.version, "error": each.error, "partial": each.partial} for key, each in report.objects.items()},
+        "objects": {key: asdict(each) for key, each in report.objects.items()},
         "disk": {"size": report.disk.size, "free": report.disk.free},
         "limits": {"memory_bytes": report.server.memory_bytes, "cpu_millis": report.server.cpu_millis} if report.server else None,
         "pending_restart": list(report.tuned.pending) if report.tuned else [],
@@ -118,6 +120,7 @@ def _replication(report: Report, answer: Answer) -> State:
         "errno": (source.io_errno or source.sql_errno) if source else 0,
         "stopped_io_at_term": report.fenced_at,
         "intact": report.seen.is_intact,
+        "account": report.account,
     }
 
 

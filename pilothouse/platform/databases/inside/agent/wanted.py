@@ -82,8 +82,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
+    """By which a replica reads its source's log. old_password: another one that a primary lets in too, "" for none.
+
+    version: of the password, told back by a replica that follows with it.
+    """
+
     user: str
     password: str
+    old_password: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,9 @@ def _address(fields: Fields | None) -> Address | None:
 
 
 def _credentials(fields: Fields | None) -> Credentials | None:
-    return Credentials(fields.text("user"), fields.text("password")) if fields else None
+    if fields is None:
+        return None
+    return Credentials(fields.text("user"), fields.text("password"), fields.text("old_password", ""), fields.text("version", ""))
 
 
 def _archived(fields: Fields | None) -> str | None:

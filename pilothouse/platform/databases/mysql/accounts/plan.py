@@ -28,6 +28,8 @@ Said = tuple[str, str, str]
 APPLIED: Said = ("True", "Applied", "")
 GRANTS_REFUSED = "GrantsRefused"
 """Reason: the account is as asked for but for some of its rights."""
+GRANTS_WAIT = "GrantsWait"
+"""Reason: the same, and all that is missing is given as soon as its table is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ def _live_user(seen: Seen, instance: Object, found: Standing, user: Object, step
     databases = [names.database(instance), *found.databases]
     said = _said(seen, instance, user, wanted.account_entry(user, secret, databases)["version"])
     fields: Object = _taken_up(instance) | {"secret": name, "oldValidUntil": _shown_until(secret, keep_s)}
-    if said[0] == "True" or said[1] == GRANTS_REFUSED:
+    if said[0] == "True" or said[1] in (GRANTS_REFUSED, GRANTS_WAIT):
         fields |= {"applied": True, "secretVersion": meta.resource_version(secret), "rotatedAt": rotation.rotation_of(secret)}
         said = _with_grants(user, _with_rotation(user, secret, said))
     _say(seen, user, said, fields, steps)
@@ -283,21 +285,28 @@ def _with_rotation(user: Object, secret: Object, said: Said) -> Said:
 def _with_grants(user: Object, said: Said) -> Said:
     """One right that nobody is given holds up neither the others, nor what was taken back, nor a password."""
     faults = check.grant_faults(user["spec"].get("grants") or ())
-    if said[1] == GRANTS_REFUSED:
-        faults.append(said[2])
-    return ("False", GRANTS_REFUSED, "; ".join(faults)) if faults else said
+    if not faults:
+        return said
+    waiting = [said[2]] if said[1] in (GRANTS_REFUSED, GRANTS_WAIT) else []
+    return "False", GRANTS_REFUSED, "; ".join([*faults, *waiting])
 
 
 def _said(seen: Seen, instance: Object, obj: Object, version: str) -> Said:
     """As the primary has it. Until it has spoken of it, what it was heard to have before counts: another primary has the same data."""
     heard = (seen.heard or {}).get(server_key(obj)) or {}
     if heard.get("version") == version:
-        return ("False", GRANTS_REFUSED if heard.get("partial") else "Refused", heard["error"]) if heard.get("error") else APPLIED
+        return ("False", _reason(heard), heard["error"]) if heard.get("error") else APPLIED
     if not heard and meta.is_true(obj, "Ready") and _is_unchanged(seen, obj):
         return APPLIED
     if is_suspended(instance):
         return "False", "Suspended", f"{meta.name(instance)} is suspended; it counts when that is resumed"
     return "False", "Waiting", f"the primary of {meta.name(instance)} is told of it as soon as it answers"
+
+
+def _reason(heard: Object) -> str:
+    if heard.get("waits"):
+        return GRANTS_WAIT
+    return GRANTS_REFUSED if heard.get("partial") else "Refused"
 
 
 def _is_unchanged(seen: Seen, obj: Object) -> bool:

@@ -105,6 +105,7 @@ class InstanceBackupController:
         if not archive.is_wanted(instance):
             if found is not None and is_of(instance, found):
                 await self._delete(kinds.DEPLOYMENTS, found)
+            await self._forget(instance, archive.ARCHIVING)
             return None
         store = self.cache.stores.get(f"{meta.namespace(instance)}/{archive.store_name(instance)}")
         if store is None and archive.store_name(instance) == labels.DEFAULT_STORE:
@@ -161,6 +162,13 @@ class InstanceBackupController:
         await self._patch(
             instance, {"metadata": {"resourceVersion": meta.resource_version(instance)}, "status": {"conditions": conditions}}
         )
+
+    async def _forget(self, instance: Object, kind: str) -> None:
+        """Take away the condition on what is no longer wanted."""
+        conditions = (instance.get("status") or {}).get("conditions") or []
+        if left := [each for each in conditions if each["type"] == kind]:
+            rest = [each for each in conditions if each not in left]
+            await self._patch(instance, {"metadata": {"resourceVersion": meta.resource_version(instance)}, "status": {"conditions": rest}})
 
     async def _write(self, instance: Object, status: Object) -> None:
         old = instance.get("status") or {}

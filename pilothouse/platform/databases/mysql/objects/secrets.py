@@ -16,6 +16,8 @@ from pilothouse.platform.databases.mysql.tls import Files
 
 REPLICATION = "replication"
 """Name of the account by which members follow the primary."""
+REPLICATION_KEY = "replication-password"
+"""Key of the system Secret: the password with which members follow, and the archive. A rotation has others beside it."""
 PASSWORD_BYTES = 24
 
 
@@ -54,7 +56,7 @@ def wanted(instance: Object, known: Known, now: float) -> list[Object]:
 
 def _system(instance: Object, old: Files, now: float) -> Files:
     if not old.get("ca.key"):
-        return tls.new_root(instance, now) | {"replication-password": _password()}
+        return tls.new_root(instance, now) | {REPLICATION_KEY: random_password()}
     return old | (tls.renewed_root(old, now) if tls.is_due(old["ca.crt"], now) else {})
 
 
@@ -77,7 +79,7 @@ def _access(instance: Object, old: Files, root: Files) -> Files:
     name, space = meta.name(instance), meta.namespace(instance)
     user, database = names.account(name), names.database(instance)
     host = names.host(name, space)
-    password = old.get("password") or _password()
+    password = old.get("password") or random_password()
     uri = f"mysql://{user}:{quote(password.decode(), safe='')}@{host}:{names.PORT}/{database}"
     return old | {
         "type": b"mysql",
@@ -105,5 +107,5 @@ def _secret(instance: Object, name: str, data: Files) -> Object:
     }
 
 
-def _password() -> bytes:
+def random_password() -> bytes:
     return secrets.token_urlsafe(PASSWORD_BYTES).encode()

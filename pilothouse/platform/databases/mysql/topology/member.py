@@ -176,6 +176,11 @@ class Member:
     def replication_error(self) -> str:
         return str(self._part("replication").get("error") or "")
 
+    @property
+    def account(self) -> str:
+        """The version of the password with which it follows; "" where it does not."""
+        return str(self._part("replication").get("account") or "")
+
     def follows(self, source: str) -> bool:
         return self.receives and self.applies and self.source == source
 

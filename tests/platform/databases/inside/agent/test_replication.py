@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pymysql
@@ -257,3 +257,48 @@ def test_a_copy_that_breaks_off_leaves_no_data(lab: Lab) -> None:
         lab[0].fetch("/v1/clone", client="nobody")
     replica.until(lambda state: state["applied"], 40)
     assert ids(replica) == ids(lab[0])
+
+
+def test_replicas_take_another_password_while_every_write_is_acknowledged(lab: Lab) -> None:
+    primary, replicas = lab[0], lab.members[1:]
+    now, new = ({"user": "replication", "password": each, "version": each, "old_password": ""} for each in ("follow", "another"))
+    with writing(primary) as written:
+        primary.applied(replication=now | {"old_password": "another"})
+        for replica in replicas:
+            replica.put(replication=new | {"old_password": "follow"})
+            replica.until(lambda state: state["applied"] and state["replication"]["io"] and state["replication"]["account"] == "another")
+        primary.applied(replication=new)
+        for replica in replicas:
+            replica.root("STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD")
+            replica.until(lambda state: (state["replication"] or {}).get("io"))
+    with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
+        primary.sql("SELECT 1", user="replication", password="follow", database=None)
+    assert written
+    for replica in replicas:
+        eventually(lambda replica=replica: ids(replica) == ids(primary) == written)
+
+
+@contextmanager
+def writing(member: Member) -> Iterator[list[int]]:
+    """One row after the other, each acknowledged, from beginning to end without an error. Yields the numbers that were written."""
+    written: list[int] = []
+    ends, failures = threading.Event(), []
+
+    def work() -> None:
+        try:
+            with member.connected() as connection, connection.cursor() as cursor:
+                while not ends.is_set():
+                    cursor.execute("INSERT INTO t VALUES (%s)", (len(written),))
+                    connection.commit()
+                    written.append(len(written))
+        except pymysql.Error as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield written
+    finally:
+        ends.set()
+        thread.join()
+    assert not failures

@@ -1,7 +1,7 @@
 """Makes accounts and databases in the primary what the order says, with no statement where all is so already."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,13 +17,20 @@ _ACCOUNT = re.compile(r" (?:TO|FROM) [^`]*$")
 _PRIVILEGE = re.compile(r"^[A-Za-z]+( [A-Za-z]+)*$")
 
 
+NO_SUCH_TABLE = 1146
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one entry: the version of it that was carried out, and why not if so. partial: all but what the error names was."""
+    """Of one entry: the version of it that was carried out, and why not if so. partial: all but what the error names was.
+
+    waits: what the error names is given as soon as its table is there.
+    """
 
     version: str
     error: str = ""
     partial: bool = False
+    waits: bool = False
 
 
 class Postponed(Exception):
@@ -31,31 +38,39 @@ class Postponed(Exception):
 
 
 class Partly(Refused):
-    """All of an account was carried out but for the rights that the message names."""
+    """All of an account was carried out but for the rights that the message names. waits: all of them, for tables that are not there."""
+
+    def __init__(self, errno: int, message: str, *, waits: bool) -> None:
+        super().__init__(errno, message)
+        self.waits = waits
 
 
-def apply(server: Accounts, sql: Sql, wanted: Wanted) -> dict[str, Outcome]:
-    """One bad entry does not stop the others. Raises Unreachable, Postponed."""
+def apply(server: Accounts, sql: Sql, wanted: Wanted, before: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """One bad entry does not stop the others. before: the outcomes until now, so that nothing is dropped twice.
+
+    Raises Unreachable, Postponed.
+    """
     if wanted.replication is not None:
         _account(server, sql, _replication(wanted.replication))
-    return dict(_each(server, sql, wanted))
+    return dict(_each(server, sql, wanted, before))
 
 
-def _each(server: Accounts, sql: Sql, wanted: Wanted) -> Iterator[tuple[str, Outcome]]:
+def _each(server: Accounts, sql: Sql, wanted: Wanted, before: Mapping[str, Outcome]) -> Iterator[tuple[str, Outcome]]:
     own = server.RESERVED | ({wanted.replication.user} if wanted.replication else set())
     for database in wanted.databases:
         yield f"database/{database.name}", _tried(database.version, partial(_database, sql, database))
     for account in wanted.accounts:
         yield f"account/{account.name}", _tried(account.version, partial(_foreign_account, server, sql, account, own))
     for dropped in wanted.dropped:
-        yield f"{dropped.kind}/{dropped.name}", _tried(dropped.version, partial(_drop, server, sql, dropped, own))
+        key, done = f"{dropped.kind}/{dropped.name}", Outcome(dropped.version)
+        yield key, done if before.get(key) == done else _tried(dropped.version, partial(_drop, server, sql, dropped, own))
 
 
 def _tried(version: str, work: Callable[[], None]) -> Outcome:
     try:
         work()
     except Partly as error:
-        return Outcome(version, str(error), partial=True)
+        return Outcome(version, str(error), partial=True, waits=error.waits)
     except (Refused, ValueError) as error:
         return Outcome(version, str(error))
     return Outcome(version)
@@ -63,7 +78,7 @@ def _tried(version: str, work: Callable[[], None]) -> Outcome:
 
 def _replication(credentials: Credentials) -> Account:
     grants = (Grant(("REPLICATION SLAVE",), "*"),)
-    return Account(credentials.user, credentials.password, "", grants, 0, "ssl", "")
+    return Account(credentials.user, credentials.password, credentials.old_password, grants, 0, "ssl", "")
 
 
 def _foreign_account(server: Accounts, sql: Sql, account: Account, own: frozenset[str]) -> None:
@@ -93,15 +108,17 @@ def _possible(server: Accounts, sql: Sql, statements: Sequence[str]) -> Sequence
 
 def _each_right(sql: Sql, statements: Iterable[str]) -> None:
     """Raises Partly: one that the server refuses, such as a right on a table that is not there, does not stop the others."""
-    refused, errno = [], 0
+    refused: list[str] = []
+    errors: set[int] = set()
     for statement in statements:
         try:
             sql.run(statement)
         except Refused as error:
-            errno = error.errno
-            refused.append(f"{_ACCOUNT.sub('', statement)}: {error}")
+            errors.add(error.errno)
+            why = "waits for that table, which is not there yet" if error.errno == NO_SUCH_TABLE else f"is refused: {error}"
+            refused.append(f"{_ACCOUNT.sub('', statement)} {why}")
     if refused:
-        raise Partly(errno, "; ".join(refused))
+        raise Partly(max(errors), "; ".join(refused), waits=errors == {NO_SUCH_TABLE})
 
 
 def _check(grant: Grant) -> None:
