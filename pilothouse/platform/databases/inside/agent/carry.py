@@ -39,7 +39,8 @@ class Carrier:
     """starts: of the server, so that one that ends again and again is not started without a pause.
 
     tuned: what became of settings, of the server with that pid, of that description and on a volume of that size.
-    clients: sessions that were there when idle ones were ended last, None while that is not being done.
+    clients: sessions that were there when idle ones were ended last, None while that is not being done. untruncated: what nobody has
+    acknowledged cannot be taken back.
     """
 
     def __init__(self, settings: Settings, process: Process, sql: Sql, marks: Marks, memory: Memory, changed: Callable[[], None]) -> None:
@@ -55,6 +56,7 @@ class Carrier:
         self._ended: Ended | None = None
         self.tuned: tuple[int, tuple[Server, int] | None, Tuned] = (0, None, Tuned())
         self.clients: int | None = None
+        self.untruncated = False
         self._ballast = Ballast(settings.memory / "ballast")
         self._leftovers: Job | None = None
         self._discarding = Discarding(settings, memory)
@@ -151,7 +153,9 @@ class Carrier:
         try:
             self._dialect.take_back(self._settings, wanted.term, has.position)
         except ValueError as error:
+            self.untruncated = True
             raise Refused(0, str(error)) from error
+        self.untruncated = False
         return True
 
     def _has(self, wanted: Wanted) -> Has | None:

@@ -257,7 +257,7 @@ class Loop:
             disk=seen.disk,
             unanswered_s=self._observer.unanswered_s,
             read_only_s=self._observer.read_only_s,
-            untruncated=bool(seen.ended and seen.ended.code) and errors.is_untruncated(*log),
+            untruncated=self._carrier.untruncated or (bool(seen.ended and seen.ended.code) and errors.is_untruncated(*log)),
             reseeded=self._reseeded,
             account=self._marks.get("account", seen.pid),
         )

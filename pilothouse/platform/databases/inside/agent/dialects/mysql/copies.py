@@ -20,7 +20,7 @@ _LOGS = ("binlog.", "relay.", "#innodb_temp")
 _WHAT = ("--all-databases", "--single-transaction", "--routines", "--triggers", "--events", "--hex-blob", "--source-data=2")
 _WITHIN_S = 6 * 3600.0
 _TOLD_EACH_S = 5.0
-_NOTHING = b"\x50\x2a\x4d\x18\x00\x00\x00\x00"
+NOTHING = b"\x50\x2a\x4d\x18\x00\x00\x00\x00"
 """An empty frame that decompressors skip: while the copy is being made there is nothing else to send, and silence counts as its end."""
 
 
@@ -32,7 +32,7 @@ def give(settings: Settings) -> Generator[bytes]:
     with tempfile.TemporaryDirectory(dir=settings.data / "tmp", prefix="copy-") as place:
         job = Job("clone", lambda job: _clone(settings, Path(place) / "data"), lambda: None)
         while not job.wait(_TOLD_EACH_S):
-            yield _NOTHING
+            yield NOTHING
         if job.error:
             raise Failed(job.error)
         yield from compressed(["tar", "-c", "-C", f"{place}/data", "."])

@@ -23,7 +23,7 @@ _DEFAULTS = {
     "thread-cache-size": "32",
     "slow-query-log": "ON",
     "long-query-time": "1",
-    "binlog-expire-logs-seconds": "604800",
+    "binlog-expire-logs-seconds": "0",  # the agent removes them, see `changes`
     "max-binlog-size": "128M",
     "max-allowed-packet": "64M",
     "replica-parallel-workers": "4",
