@@ -163,6 +163,30 @@ def test_a_relay_log_whose_end_is_torn_is_applied_up_to_there(lab: Lab) -> None:
     follows(replica, [1, 2, 3])
 
 
+@pytest.mark.parametrize("names", ["relay.*", "relay.0*"])
+def test_a_replica_that_has_lost_its_relay_logs_counts_only_when_it_has_caught_up(lab: Lab, names: str) -> None:
+    primary, replica, third = lab.members
+    fence(1, third)
+    _hold(replica)
+    primary.sql("INSERT INTO t VALUES (1)")
+    replica.kill_agent()
+    replica.kill_server()
+    eventually(lambda: not (replica.folder / "run" / "server.pid").exists())
+    primary.hang_server()
+    for log in (replica.folder / "data" / "mysql").glob(names):
+        log.unlink()
+    replica.start_agent()
+    replica.until_up(30)
+    replica.put()
+    state = replica.until(lambda state: state["answers"], 60)
+    for _ in range(20):
+        state = replica.state(state["sequence"], wait_s=0.2)
+        assert not (state["replication"] or {}).get("intact")
+    primary.wake_server()
+    replica.until(lambda state: state["applied"] and state["replication"]["intact"], 60)
+    assert ids(replica) == [1]
+
+
 def test_a_member_with_transactions_of_its_own_follows_nobody(lab: Lab) -> None:
     primary, replica, _ = lab.members
     replica.root("SET GLOBAL read_only = 0", "INSERT INTO orders.t VALUES (66)", "SET GLOBAL super_read_only = 1")

@@ -17,6 +17,7 @@ _DEFAULTS = {
     "character-set-server": "utf8mb4",
     "collation-server": "utf8mb4_0900_ai_ci",
     "performance-schema": "OFF",
+    "event-scheduler": "OFF",  # as MariaDB's: an event is switched off at a replica and stays so when that becomes the primary
     "innodb-buffer-pool-load-at-startup": "OFF",
     "innodb-buffer-pool-dump-at-shutdown": "OFF",
     "key-buffer-size": "1M",
