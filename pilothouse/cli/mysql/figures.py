@@ -74,6 +74,18 @@ def _mean(member: Measured) -> str:
     return NONE if took is None or not count else f"{1000 * took / count:.3g} ms"
 
 
+def _slowest(member: Measured) -> str:
+    """What 99 of 100 statements between the two times have not exceeded."""
+    name, most = "pilothouse_mysql_statement_seconds_bucket", "le=+Inf"
+    total = member.rate(name, most)
+    bounds = sorted(float(own.removeprefix("le=")) for each, own in member.last if each == name and own != most)
+    if not total:
+        return NONE
+    found = (bound for bound in bounds if (member.rate(name, f"le={bound:g}") or 0.0) >= 0.99 * total)
+    bound = next(found, None)
+    return f"over {1000 * bounds[-1]:g} ms" if bound is None else f"{1000 * bound:g} ms at most"
+
+
 def _sessions(member: Measured) -> str:
     used, most = member.value(f"{STATUS}threads_connected"), member.value("mysql_global_variables_max_connections")
     return (
@@ -127,6 +139,7 @@ FIGURES: Mapping[str, Callable[[Measured], str]] = {
     "  reads/s": _kinds(*READS),
     "  writes/s": _kinds(*WRITES),
     "mean time": _mean,
+    "99% take": _slowest,
     "slow statements": lambda member: _number(member.value(f"{STATUS}slow_queries")),
     "connections": _sessions,
     "refused, all taken": _refused,

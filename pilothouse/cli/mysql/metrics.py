@@ -72,7 +72,7 @@ async def _metrics(session: Session, name: str, namespace: str, member: str | No
     if how == "prometheus":
         click.echo("".join(text for (text,) in answers), nl=False)
     elif how == "table":
-        output.table(["", *wanted], list(rows([Measured.of(*(list(samples(text)) for text in texts)) for texts in answers])))
+        output.table(["", *wanted], list(rows([Measured.of(*(list(samples(text, buckets=True)) for text in texts)) for texts in answers])))
     else:
         found = dict(zip(wanted, answers, strict=True))
         output.document({each: [document(one) for one in samples(text)] for each, (text,) in found.items()}, how)

@@ -19,11 +19,11 @@ class Sample(NamedTuple):
     value: float
 
 
-def samples(text: str) -> Iterator[Sample]:
-    """Buckets of histograms are left out."""
+def samples(text: str, *, buckets: bool = False) -> Iterator[Sample]:
+    """buckets: those of histograms as well."""
     for line in text.splitlines():
         found = _SAMPLE.match(line)
-        if found is not None and not found[1].endswith("_bucket"):
+        if found is not None and (buckets or not found[1].endswith("_bucket")):
             yield Sample(found[1], dict(_LABEL.findall(found[2] or "")), float(found[3]))
 
 

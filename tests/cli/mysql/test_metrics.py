@@ -50,6 +50,19 @@ def test_rates_are_of_the_time_between_two_answers() -> None:
     assert (shown["statements/s"], shown["mean time"]) == ("200", "2 ms")
 
 
+def buckets(at: float, counts: dict[str, float]) -> list[Sample]:
+    found = (Sample("pilothouse_mysql_statement_seconds_bucket", {"le": bound}, count) for bound, count in counts.items())
+    return [*of(at=at), *found]
+
+
+def test_what_99_of_100_statements_take_is_said_of_those_between_two_answers() -> None:
+    first = buckets(1.0, {"0.001": 1000.0, "0.01": 2000.0, "+Inf": 3000.0})
+    last = buckets(3.0, {"0.001": 1090.0, "0.01": 2099.0, "+Inf": 3100.0})
+    assert table(Measured.of(first, last))["99% take"] == "10 ms at most"
+    slow = buckets(3.0, {"0.001": 1090.0, "0.01": 2098.0, "+Inf": 3100.0})
+    assert table(Measured.of(first, slow))["99% take"] == "over 10 ms"
+
+
 def test_a_server_that_was_started_between_has_no_rates() -> None:
     shown = table(Measured.of(of(at=1.0, mysql_global_status_questions=900), of(at=3.0, mysql_global_status_questions=7)))
     assert shown["statements/s"] == "-"
@@ -88,7 +101,7 @@ def test_every_figure_is_there_of_a_real_primary(member: Member) -> None:
     assert shown["role"] == "primary"
     assert float(shown["statements/s"]) > 0
     empty = {title for title, each in shown.items() if each == "-"}
-    assert empty == {"lag", "acknowledging"}
+    assert empty == {"99% take", "lag", "acknowledging"}
 
 
 def fetched(member: Member, *pauses: str) -> list[str]:

@@ -2,16 +2,17 @@
 
 `mysql_*` are the names of mysqld_exporter, by which dashboards find them. What it does not know is called `pilothouse_mysql_*`.
 Source: prometheus/mysqld_exporter, collector/{global_status,global_variables,slave_status,binlog}.go.
+MySQL's words for replication (source, replica) stand here as MariaDB's (master, slave), so that one dashboard and one rule are for both.
 """
 
 from dataclasses import dataclass
 
-COUNTER, GAUGE = "counter", "gauge"
+COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """kind: `counter` or `gauge`."""
+    """kind: `counter`, `gauge` or `histogram`."""
 
     name: str
     kind: str
@@ -209,6 +210,14 @@ SOURCE: dict[str, Metric] = {
 }
 """Column of SHOW SLAVE STATUS, in small letters -> what it is shown as, with the label `master_host`."""
 
+STATEMENTS = Metric(
+    "pilothouse_mysql_statement_seconds",
+    HISTOGRAM,
+    "How long statements took. Only of MySQL with the parameter performance_schema=ON, which takes 100 to 230 MiB of memory.",
+)
+BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Of its buckets."""
+
 UP = Metric("mysql_up", GAUGE, "1 where the server answers the agent.")
 SCRAPE_ERROR = Metric("mysql_exporter_last_scrape_error", GAUGE, "1 where the server did not give its figures this time, or not in time.")
 MEASURED = Metric("pilothouse_mysql_measured_timestamp_seconds", GAUGE, "When these figures were taken.")
@@ -236,5 +245,8 @@ ALWAYS = (
     *(UP, SCRAPE_ERROR, ROLE, WRITABLE, TERM, APPLIED, SEQUENCE, UNANSWERED, UNTRUNCATED, VOLUME_SIZE, VOLUME_FREE),
     *(MEASURED, VERSION, BINLOG_SIZE, BINLOG_FILES, BINLOG_NUMBER, AGENT_CPU, AGENT_MEMORY),
 )
-METRICS: tuple[Metric, ...] = (*ALWAYS, *STATUS.values(), *(group.metric for group in GROUPS), *VARIABLES.values(), *SOURCE.values())
+METRICS: tuple[Metric, ...] = (
+    *(*ALWAYS, *STATUS.values(), *(group.metric for group in GROUPS), *VARIABLES.values(), *SOURCE.values()),
+    STATEMENTS,
+)
 """All of them, each once."""

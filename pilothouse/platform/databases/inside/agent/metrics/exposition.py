@@ -10,9 +10,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
+    """suffix: after the metric's name, of a part of a histogram."""
+
     metric: Metric
     value: float
     labels: Mapping[str, str]
+    suffix: str = ""
 
 
 def text(samples: Iterable[Sample], common: Mapping[str, str]) -> str:
@@ -29,7 +32,7 @@ def _lines(metric: Metric, samples: list[Sample], common: Mapping[str, str]) -> 
     yield f"# TYPE {metric.name} {metric.kind}"
     for each in samples:
         labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in {**common, **each.labels}.items())
-        yield f"{metric.name}{{{labels}}} {_shown(each.value)}"
+        yield f"{metric.name}{each.suffix}{{{labels}}} {_shown(each.value)}"
 
 
 def _escaped(value: str) -> str:

@@ -16,6 +16,7 @@ _WORDS = {"on": 1.0, "yes": 1.0, "off": 0.0, "no": 0.0, "connecting": 0.0, "prep
 @dataclass(frozen=True, slots=True)
 class Readings:
     """Of a server that has answered. status, variables: by name. source: the columns of SHOW SLAVE STATUS, none without a source.
+    statements: seconds, and how many took no longer, from short to long; none where the server does not measure it.
 
     Names are in small letters.
     """
@@ -23,6 +24,7 @@ class Readings:
     status: Mapping[str, object] = field(default_factory=dict)
     variables: Mapping[str, object] = field(default_factory=dict)
     source: Mapping[str, object] = field(default_factory=dict)
+    statements: Sequence[tuple[float, int]] = ()
 
 
 def of_state(state: Mapping[str, object]) -> Iterator[Sample]:
@@ -54,8 +56,22 @@ def of_server(readings: Readings) -> Iterator[Sample]:
     host = str(readings.source.get("master_host") or "")
     for name, metric in catalogue.SOURCE.items():
         yield from _some(metric, readings.source.get(name), master_host=host)
+    yield from _histogram(readings)
     texts = {name: str(readings.variables.get(name) or "") for name in ("version", "version_comment")}
     yield _sample(catalogue.VERSION, 1, **texts)
+
+
+def _histogram(readings: Readings) -> Iterator[Sample]:
+    """Of the server's many buckets the few that the catalogue has: each counts those that surely took no longer."""
+    if not readings.statements:
+        return
+    total = readings.statements[-1][1]
+    for bound in catalogue.BOUNDS_S:
+        count = max((count for high, count in readings.statements if high <= bound), default=0)
+        yield Sample(catalogue.STATEMENTS, float(count), {"le": f"{bound:g}"}, "_bucket")
+    yield Sample(catalogue.STATEMENTS, float(total), {"le": "+Inf"}, "_bucket")
+    yield Sample(catalogue.STATEMENTS, number(readings.status.get("query_time")) or 0.0, {}, "_sum")
+    yield Sample(catalogue.STATEMENTS, float(total), {}, "_count")
 
 
 def of_logs(logs: Sequence[Log]) -> Iterator[Sample]:

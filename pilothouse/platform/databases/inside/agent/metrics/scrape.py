@@ -13,16 +13,14 @@ from contextlib import closing
 from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent import changes
-from pilothouse.platform.databases.inside.agent.metrics import catalogue, samples
+from pilothouse.platform.databases.inside.agent.metrics import catalogue, readings, samples
 from pilothouse.platform.databases.inside.agent.metrics.exposition import Sample, text
 from pilothouse.platform.databases.inside.agent.settings import Settings
-from pilothouse.platform.databases.inside.agent.sql import Refused, Row, Sql, Unreachable
+from pilothouse.platform.databases.inside.agent.sql import Refused, Sql, Unreachable
 
 KEPT_S = 1.0
 """For so long an answer serves all who ask."""
 STATEMENT_S = 1.0
-_TEXTS = ("version", "version_comment")
-_STATUS = tuple(dict.fromkeys([*catalogue.STATUS, *(group.prefix + part for group in catalogue.GROUPS for part in group.parts)]))
 
 
 class Scraper:
@@ -36,7 +34,7 @@ class Scraper:
         self._until = 0.0
 
     def text(self) -> str:
-        """Within STATEMENT_S for each of three statements, and two for the connection, whatever the server does."""
+        """Within STATEMENT_S for each of three statements (six of MySQL's), and two for the connection, whatever the server does."""
         with self._one_at_a_time:
             if time.monotonic() >= self._until:
                 self._text = text(self._samples(), self._labels())
@@ -60,15 +58,7 @@ class Scraper:
     def _read(self) -> samples.Readings:
         """Raises Unreachable, Refused."""
         with closing(Sql(self._settings.socket, self._settings.user, STATEMENT_S)) as sql:
-            names = ", ".join(f"'{name}'" for name in _STATUS)
-            status = sql.rows(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
-            variables = sql.row("SELECT " + ", ".join(f"@@global.{name} AS {name}" for name in (*catalogue.VARIABLES, *_TEXTS)))
-            source = sql.row("SHOW SLAVE STATUS")
-        return samples.Readings({str(row["Variable_name"]).lower(): row["Value"] for row in status}, variables, _lower(source))
-
-
-def _lower(row: Row) -> Mapping[str, object]:
-    return {name.lower(): value for name, value in row.items()}
+            return readings.read(sql, self._settings.flavour)
 
 
 def _of_agent() -> Iterator[Sample]:

@@ -96,3 +96,22 @@ def test_no_logs_are_no_bytes() -> None:
 def test_no_value_is_without_an_end() -> None:
     assert samples.number("inf") is None
     assert not math.isnan(sum(each.value for each in samples.of_state(STATE)))
+
+
+STATEMENTS = ((0.00009, 3), (0.0004, 5), (0.0006, 6), (20.0, 8))
+"""As the server has them: seconds, and how many took no longer."""
+
+
+def test_statements_are_counted_by_the_buckets_that_they_surely_belong_to() -> None:
+    found = list(samples.of_server(samples.Readings(status={"query_time": 12.5}, statements=STATEMENTS)))
+    lines = text(found, {}).splitlines()
+    name = "pilothouse_mysql_statement_seconds"
+    assert f"# TYPE {name} histogram" in lines
+    for bound, count in (("0.0001", 3), ("0.0005", 5), ("0.001", 6), ("10", 6), ("+Inf", 8)):
+        assert f'{name}_bucket{{le="{bound}"}} {count}' in lines
+    assert f"{name}_sum{{}} 12.5" in lines
+    assert f"{name}_count{{}} 8" in lines
+
+
+def test_a_server_that_does_not_measure_statements_says_no_histogram() -> None:
+    assert not shown("pilothouse_mysql_statement_seconds", list(samples.of_server(samples.Readings(status={"queries": "1"}))))
