@@ -1,5 +1,7 @@
 """What an agent may say of its member, and what is not believed."""
 
+import json
+
 import pytest
 
 from pilothouse.model.json import Object
@@ -26,8 +28,8 @@ WHOLE: Object = {
     "answers": True,
     "unanswered_s": 0.0,
     "looked_ago_s": 0.2,
-    "read_only_since": None,
-    "told": {"acknowledges": True},
+    "read_only_s": None,
+    "told": {"acknowledges": True, "step": 4},
     "gtid": {"executed": "0-1-55", "received": "0-1-57", "state": "0-1-55"},
     "replication": {"source": "orders-1", "port": 3306, "io": True, "sql": True, "lag_s": None, "error": "", "errno": 0, "intact": True},
     "semi_sync": {"on": False, "acknowledging": 0, "waiting": 0, "acknowledges": True},
@@ -64,17 +66,27 @@ def test_a_whole_state_is_taken_as_it_is() -> None:
         ({"replication": {"stopped_io_at_term": 1.5}}, "replication.stopped_io_at_term"),
         ({"gtid": {"executed": 5}}, "gtid.executed"),
         ({"uptime_s": 1e300}, "uptime_s"),
-        ({"read_only_since": "now"}, "read_only_since"),
+        ({"read_only_s": "now"}, "read_only_s"),
         ({"disk": {"free": -1}}, "disk.free"),
         ({"objects": {"account/shop": "made"}}, "objects"),
         ({"pending_restart": [1]}, "pending_restart"),
         ({"error": "x" * 10_000}, "error"),
         ({"told": {"acknowledges": 1}}, "told.acknowledges"),
+        ({"told": {"step": "4"}}, "told.step"),
+        ({"gtid": {"executed": "0-1-1," * 2000}}, "gtid.executed"),
+        ({"rejected": {str(i): "no" for i in range(2000)}}, "rejected"),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_name(changes: Object, named: str) -> None:
     with pytest.raises(MalformedState, match=named):
         checked(WHOLE | changes, "orders-0")
+
+
+@pytest.mark.parametrize("place", ["error", "doing", "replication", "objects", "pending_restart"])
+def test_what_is_said_is_as_long_as_may_be_shown(place: str) -> None:
+    long = "x" * 8000
+    said = {"replication": {"error": long}, "objects": {"account/shop": {"error": long}}, "pending_restart": [long]}
+    assert len(json.dumps(checked(WHOLE | {place: said.get(place, long)}, "orders-0"))) < 3000
 
 
 @pytest.mark.parametrize(("said", "term"), [(41, 42), (MOST_AHEAD, MOST_AHEAD + 1), (MOST_AHEAD + 1, 1), (1 << 52, 1)])

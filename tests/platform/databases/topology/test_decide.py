@@ -1,15 +1,19 @@
 """Who becomes primary, in a world where orders go astray, operators die between two writes and servers come back."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from pilothouse.platform.databases.mysql.topology import failover
+from pilothouse.platform.databases.mysql.topology import failover, switchover
 from pilothouse.platform.databases.mysql.topology.errant import has_errant
 from pilothouse.platform.databases.mysql.topology.findings import findings
+from pilothouse.platform.databases.mysql.topology.labels import primary_of
 from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.orders import orders
-from pilothouse.platform.databases.mysql.topology.standing import Standing
+from pilothouse.platform.databases.mysql.topology.standing import Move, Standing
+from pilothouse.platform.databases.mysql.topology.switchover import PATIENCE_S, PAUSE_S
 from pilothouse.platform.databases.mysql.topology.wish import Wish
 from tests.platform.databases.topology.world import Operator, World
 
@@ -218,6 +222,103 @@ def test_a_switchover_that_gets_no_further_is_given_up() -> None:
     assert world.status["primary"] == "orders-0"
     assert world.primary.writable
     assert "given up" in world.status["move"]["message"]
+
+
+def test_one_that_was_given_up_is_tried_again_after_a_pause_for_a_member_that_leaves() -> None:
+    world = started()
+    world.cut.add(frozenset(("operator", "orders-1")))
+    world.cut.add(frozenset(("operator", "orders-2")))
+    world.leaving.add("orders-0")
+    begun = set()
+    for _ in range(240):
+        world.pass_time()
+        begun.add((world.status.get("move") or {}).get("startedAt"))
+    assert len(begun - {None}) <= 120 / (PATIENCE_S + PAUSE_S) + 1
+
+
+def test_clocks_of_operators_that_differ_end_no_switchover() -> None:
+    world = started()
+    other = Operator(world)
+    other.ahead_s = 3600.0
+    world.operators.append(other)
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z", "to": "orders-2"})
+    world.settle(9)
+    assert (world.status["primary"], world.status["move"]["message"]) == ("orders-2", "")
+
+
+def test_a_word_of_a_drain_that_was_given_up_hands_nothing_over() -> None:
+    """More may have been written since."""
+    standing = Standing(term=3, primary="orders-0", acknowledging=("orders-1",), seeded="orders-0", step=9, waits=True)
+    standing = replace(standing, move=Move(source="orders-0", target="orders-1", started_at="2026-01-01T00:00:00Z", drains=True))
+    running = {"process": "running", "answers": True, "term": 3, "role": "replica"}
+    for step, primary in ((8, "orders-0"), (9, "orders-1")):
+        told = {"acknowledges": False, "step": step}
+        source = Member("orders-0", 0.1, running | {"drained": True, "told": told, "gtid": {"executed": "0-1-7"}})
+        found = switchover.step(Wish("orders", 2), standing, {"orders-0": source, "orders-1": Member("orders-1", 0.1, running)}, Moment(""))
+        assert found.primary == primary
+
+
+def test_a_primary_whose_clients_have_all_connections_stays() -> None:
+    world = started()
+    members = world.operators[0].members()
+    full = Member("orders-0", 0.1, dict(members["orders-0"].state or {}) | {"answers": False, "refuses": True, "writable": False})
+    standing = Standing.of(world.status)
+    assert failover.why_lost(standing, members | {"orders-0": full}) == ""
+    assert primary_of(standing, members | {"orders-0": full}) == "orders-0"
+
+
+@pytest.mark.parametrize("replicas", [3, 5])
+def test_an_old_primary_of_some_terms_ago_is_copied_anew_where_nobody_had_acknowledged_what_it_has(replicas: int) -> None:
+    world = started(replicas)
+    world.cut_off("orders-0")
+    world.insert("orders-0")
+    world.kill_waiting("orders-0")
+    world.settle(16)
+    second = world.status["primary"]
+    world.write_some()
+    world.settle(10)
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z"})
+    world.settle(16)
+    assert world.status["primary"] not in ("orders-0", second)
+    assert world.status["passedOver"] == ["orders-0"]
+    world.write_some()
+    world.heal()
+    world.settle(20)
+    assert is_whole(world)
+    assert world.status["passedOver"] == []
+    assert not world.lost()
+
+
+def test_after_a_choice_that_was_forced_nobody_gives_up_data_unasked() -> None:
+    """What an old primary has may be the only copy of what was acknowledged."""
+    world = started()
+    world.cut_off("orders-2")
+    world.write_some(3)
+    world.kill_pod("orders-0")
+    world.kill_pod("orders-1")
+    world.cut.clear()
+    world.settle(10)
+    world.ask(switchover={"at": "2026-01-01T00:00:00Z", "force": True})
+    world.settle(6)
+    world.servers["orders-2"].semi_sync = False
+    world.write_some(1)
+    world.heal()
+    world.settle(20)
+    assert world.status["passedOver"] == []
+    assert not any(server.reseeded for server in world.servers.values())
+    assert "Errant" in reasons(world)
+
+
+def test_a_member_that_may_have_acknowledged_leaves_that_list_before_its_data_go() -> None:
+    world = started()
+    world.ask(reseed={"member": "orders-1", "at": "2026-01-01T00:00:00Z"})
+    for _ in range(40):
+        world.pass_time(0.1)
+        if world.servers["orders-1"].reseeded:
+            break
+        assert "orders-1" in world.status["acknowledging"] or world.servers["orders-1"].data == "ready"
+    assert world.servers["orders-1"].reseeded
+    assert "orders-1" not in world.status["acknowledging"]
 
 
 def test_a_primary_whose_pod_goes_hands_over_first() -> None:

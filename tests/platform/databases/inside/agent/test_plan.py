@@ -106,6 +106,9 @@ SAME = Memory("s", "s")
         (wanted(), seen(answer(replication=following(io="No", by_gtid=False, sql=False))), SAME, Do.PROMOTE),
         (wanted(promote_after="0-17-9"), seen(answer(replication=following(io="No"))), SAME, Do.WAIT),
         (wanted(promote_after="0-17-9"), seen(answer(), mode="primary"), SAME, Do.WAIT),
+        # what is handed over is received first
+        (wanted(promote_after="0-17-9"), seen(answer(replication=following())), SAME, Do.WAIT),
+        (wanted(promote_after="0-17-9"), seen(answer(replication=following(received="0-17-9"))), SAME, Do.STOP_RECEIVING),
         (wanted(), seen(answer(read_only=False), mode="primary", is_full=True), SAME, Do.CLOSE),
         (wanted(), seen(answer(), mode="primary", is_full=True), SAME, Do.WAIT),
         # a primary that is to be one no longer

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from pilothouse.platform.databases.inside.agent import discarding, errant
+from pilothouse.platform.databases.inside.agent import configuration, discarding, errant
 from pilothouse.platform.databases.inside.agent.carry import Carrier
 from pilothouse.platform.databases.inside.agent.discarding import Discarding
 from pilothouse.platform.databases.inside.agent.https.api import Api
@@ -198,3 +198,35 @@ def test_a_lag_or_a_volume_that_changes_what_is_done_is_news(before: State, afte
     first = board.read()["sequence"]
     board.publish(after)
     assert (board.read()["sequence"] != first) == is_news
+
+
+def test_a_server_that_is_silent_is_silent_for_longer_while_the_loop_waits_for_it() -> None:
+    board = Board()
+    board.publish({"unanswered_s": 3.0})
+    time.sleep(0.3)
+    assert board.read()["unanswered_s"] == pytest.approx(3.3, abs=0.2)
+    board.publish({"unanswered_s": 0.0})
+    assert board.read()["unanswered_s"] == 0.0
+
+
+def test_of_logs_that_are_too_long_the_end_is_kept(place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = tmp_path / "bin"
+    reader.mkdir()
+    (reader / "mariadb-binlog").write_text("#!/bin/sh\nseq 1000\n")
+    (reader / "mariadb-binlog").chmod(0o755)
+    (place.mysql / "binlog.000001").write_text("x")
+    place.memory.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("PATH", f"{reader}:/usr/bin:/bin")
+    monkeypatch.setattr(errant, "MOST_BYTES", 600)
+    errant.keep(place, "errant-3")
+    kept = [(place.memory / "errant" / f"errant-3{part}.sql").read_text() for part in (".earlier", "")]
+    assert sum(map(len, kept)) <= 600
+    assert "".join(kept).endswith("999\n1000\n")
+    assert len("".join(kept)) >= 300
+
+
+@pytest.mark.parametrize(("graceful", "led", "truncates"), [(False, 1, True), (True, 1, False), (False, 0, False), (False, 2, False)])
+def test_only_data_of_a_primary_that_was_replaced_take_back_what_was_not_acknowledged(*, graceful: bool, led: int, truncates: bool) -> None:
+    """One that has handed over has nothing but what it has handed over."""
+    order = parsed(role="replica", term=2, source={"host": "a", "port": 1}, replication={"user": "r", "password": "p"}, graceful=graceful)
+    assert configuration.truncates(order, led) is truncates

@@ -86,12 +86,12 @@ def test_a_switchover_that_is_given_up_makes_the_old_primary_writable_again(pair
     old, _ = pair
     old.put(drain=True)
     state = old.until(lambda state: state["drained"])
-    assert state["read_only_since"]
+    assert 0 <= state["read_only_s"] < 60
     with pytest.raises(pymysql.err.OperationalError, match="read-only"):
         old.sql("INSERT INTO t VALUES ()")
     old.applied(drain=False)
     old.sql("INSERT INTO t VALUES ()")
-    assert old.state()["read_only_since"] is None
+    assert old.state()["read_only_s"] is None
 
 
 def test_a_transaction_in_progress_is_given_a_moment(pair: tuple[Member, Member]) -> None:
