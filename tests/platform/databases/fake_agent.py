@@ -13,7 +13,7 @@ from aiohttp import web
 
 from pilothouse.model.json import Object
 
-MOST_WAIT_S = 30.0
+MOST_WAIT_S = 60.0
 
 
 class FakeAgent:

@@ -34,6 +34,9 @@ class Cache:
         self.of_kind: dict[str, tuple[Resource, Informer]] = {
             res.kind: (res, informers.of(res, label_selector=SELECTED, indexes={"instance": instance_keys})) for res in (*OWNED, *BESIDE)
         }
+        for res, informer in self.of_kind.values():
+            if res is not kinds.SECRETS:
+                informer.on_change(_lighten)
 
     @property
     def informers(self) -> Iterable[Informer]:
@@ -91,6 +94,12 @@ class Cache:
             page = await self.client.list(resource, meta.namespace(wanted), field_selector=f"metadata.name={meta.name(wanted)}")
             return page.items[0] if page.items else None
         return None
+
+
+def _lighten(old: Object | None, new: Object | None) -> None:
+    """Who has set which field is half of a pod's memory, and only what is written back as a whole, as Secrets are, has to have it."""
+    if new is not None:
+        new["metadata"].pop("managedFields", None)
 
 
 def instance_keys(obj: Object) -> list[str]:

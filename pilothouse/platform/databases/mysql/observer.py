@@ -10,6 +10,7 @@ proof of anything.
 """
 
 import asyncio
+import random
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,8 +27,8 @@ log = structlog.get_logger("platform.databases")
 
 WAIT_S, WAIT_ALONE_S = 1, 2
 """How long an agent may wait for something new: of several members, and of one, whose silence has nobody act."""
-REST_S = 20
-"""The same of members at rest."""
+REST_S = (25, 35)
+"""The same of members at rest, at random, so that they do not all come at the same moment."""
 CALM_S = 5.0
 """So long after the last news nobody rests: each time that somebody is roused costs a new connection."""
 LEAST_S = 0.1
@@ -211,7 +212,7 @@ class Observer:
         try:
             async with asyncio.timeout(None) as watch.rest:
                 watch.has_rested = True
-                return await self._agents.state(heard.place, watch.context, after, REST_S)
+                return await self._agents.state(heard.place, watch.context, after, random.randint(*REST_S))
         except TimeoutError:
             return None
         finally:

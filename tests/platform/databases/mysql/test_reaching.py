@@ -48,7 +48,7 @@ class Talk:
     async def rest(self) -> None:
         """Until each agent may wait for long."""
         self.reaching.settle(KEY)
-        await until(lambda: all(agent.waits_s[-1] == REST_S for agent in self.agents.values()), "rest")
+        await until(lambda: all(agent.waits_s[-1] >= REST_S[0] for agent in self.agents.values()), "rest")
 
     async def look(self) -> None:
         """As a round begins."""

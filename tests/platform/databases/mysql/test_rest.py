@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.client.client import Client
-from pilothouse.model import meta
+from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object, dumps, loads
 from pilothouse.platform.databases.mysql import names
 from pilothouse.platform.databases.mysql.agents import NEW_EACH_S, Agents
@@ -31,6 +31,9 @@ async def test_an_instance_in_which_nothing_is_to_come_is_left_alone_until_somet
         async with asyncio.timeout(30):
             while queue._due_at.get("default/orders", 0.0) - asyncio.get_running_loop().time() < SETTLED_S / 2:
                 await asyncio.sleep(0.05)
+        cached = [each for kind in (kinds.PODS, kinds.STATEFULSETS) for each in found.cache.of_kind[kind.kind][1].items()]
+        assert cached
+        assert not any("managedFields" in each["metadata"] for each in cached), "half of what an instance takes of the operator's memory"
         rounds, version = found.controller.outcomes.total(), meta.resource_version(await cluster.client.get(MYSQLS, "orders", "default"))
         await asyncio.sleep(1.5 * OFTEN_S)
         assert found.controller.outcomes.total() == rounds

@@ -10,12 +10,12 @@ from typing import cast
 
 import pytest
 
-from pilothouse.platform.databases.inside.agent import configuration, discarding, errant
+from pilothouse.platform.databases.inside.agent import configuration, discarding, disk, errant
 from pilothouse.platform.databases.inside.agent.carry import Carrier
 from pilothouse.platform.databases.inside.agent.discarding import Discarding
 from pilothouse.platform.databases.inside.agent.https.api import Api
 from pilothouse.platform.databases.inside.agent.https.handler import Handler
-from pilothouse.platform.databases.inside.agent.loop import AGAIN_S, Loop
+from pilothouse.platform.databases.inside.agent.loop import AGAIN_S, GLANCE_S, Loop
 from pilothouse.platform.databases.inside.agent.memory import Memory
 from pilothouse.platform.databases.inside.agent.plan import Do, Step
 from pilothouse.platform.databases.inside.agent.program import Program
@@ -230,3 +230,16 @@ def test_only_data_of_a_primary_that_was_replaced_take_back_what_was_not_acknowl
     """One that has handed over has nothing but what it has handed over."""
     order = parsed(role="replica", term=2, source={"host": "a", "port": 1}, replication={"user": "r", "password": "p"}, graceful=graceful)
     assert configuration.truncates(order, led) is truncates
+
+
+def test_between_looks_the_loop_sees_that_the_volume_fills_and_does_not_count_as_stuck(
+    place: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(replace(place, run=place.data / "run"), cast("Program", SimpleNamespace(digest="x")))
+    loop.board._looked = time.monotonic() - STUCK_S
+    loop._rest(1.5 * GLANCE_S)
+    assert loop.board.read()["looked_ago_s"] < STUCK_S / 2
+    monkeypatch.setattr(disk, "measure", lambda folder: disk.Disk(1 << 30, 1 << 20))
+    began = time.monotonic()
+    loop._rest(WITHIN_S)
+    assert time.monotonic() - began < WITHIN_S / 2

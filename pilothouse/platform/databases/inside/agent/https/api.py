@@ -17,7 +17,7 @@ from pilothouse.platform.databases.inside.agent.seed import copy
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.state import STUCK_S
 
-MOST_WAIT_S = 30.0
+MOST_WAIT_S = 60.0
 MOST_FOLLOWING = 8
 
 Routes = dict[tuple[str, str], Route]
