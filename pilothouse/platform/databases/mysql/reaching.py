@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql import agents, orders
+from pilothouse.platform.databases.mysql import agents, labels, orders
 from pilothouse.platform.databases.mysql.agents import Agents, Place
+from pilothouse.platform.databases.mysql.leading import PRIMARY
 from pilothouse.platform.databases.mysql.observer import CALM_S, Observer
 from pilothouse.platform.databases.mysql.tls import OPERATOR_DAYS, Files
 from pilothouse.platform.databases.mysql.topology.member import Member
@@ -66,9 +67,10 @@ class Reaching:
     def member(self, key: str, name: str, pod: Object | None) -> Member:
         heard = self._observer.heard(key, meta.uid(pod)) if pod is not None else None
         leaves = pod is not None and meta.is_deleting(pod)
+        is_led = pod is not None and meta.labels(pod).get(labels.ROLE) == PRIMARY
         if heard is None or heard.state is None:
-            return Member(name, leaves=leaves)
-        return Member(name, asyncio.get_running_loop().time() - heard.at, heard.state, leaves)
+            return Member(name, leaves=leaves, is_led=is_led)
+        return Member(name, asyncio.get_running_loop().time() - heard.at, heard.state, leaves, is_led)
 
     def tell(self, key: str, pods: Mapping[str, Object], documents: Mapping[str, bytes]) -> list[str]:
         """Send to each member the document that it does not have yet, beside the round that asks for it.

@@ -103,7 +103,7 @@ class Round:
             self._tell(stopping.orders(self.standing, self.members))
         else:
             await self._decide()
-            self._tell(leading.held(self.decision.orders, self.actual.pods, self.decision.primary))
+            self._tell(self.decision.orders)
             await self._rotate()
             await self._label()
         await self._ensure()

@@ -1,10 +1,14 @@
 """In which order a Service is led from one primary to another, and what waits for it."""
 
+from dataclasses import replace
+
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import labels, leading
-from pilothouse.platform.databases.mysql.topology.orders import Order
-
-ORDERS = {"a": Order(2, "primary", drain=True), "b": Order(2, "replica", gate=True)}
+from pilothouse.platform.databases.mysql.topology import switchover
+from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.topology.moment import Moment
+from pilothouse.platform.databases.mysql.topology.standing import Move, Standing
+from pilothouse.platform.databases.mysql.topology.wish import Wish
 
 
 def pods(**roles: str) -> dict[str, Object]:
@@ -25,6 +29,8 @@ def test_what_is_as_it_should_be_is_not_written_again() -> None:
 
 
 def test_sessions_are_ended_once_the_cluster_tells_of_the_new_primarys_label() -> None:
-    held = leading.held(ORDERS, pods(a="primary", b="replica"), "b")
-    assert (held["a"].drain, held["b"].gate) == (False, True)
-    assert leading.held(ORDERS, pods(a="primary", b="primary"), "b")["a"].drain
+    move = Move(source="a", target="b", started_at="2026-11-30T12:00:00Z")
+    standing = Standing(2, "a", ("b",), durable=True, seeded="a", move=move)
+    gated = Member("b", 0.1, {"process": "running", "answers": True, "gate": True}, is_led=False)
+    steps = (switchover.step(Wish("orders", 2), standing, {"b": each}, Moment("")) for each in (gated, replace(gated, is_led=True)))
+    assert [step.move.drains for step in steps] == [False, True]

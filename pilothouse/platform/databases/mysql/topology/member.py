@@ -27,12 +27,14 @@ class Member:
     """heard_ago_s: since the agent's last answer; None when it never has. state: that answer, see the agent's API.
 
     leaves: the member's pod is being deleted, or is to be restarted or removed: it should not be primary.
+    is_led: the cluster tells that its pod has the label by which the writing Service leads to it.
     """
 
     name: str
     heard_ago_s: float | None = None
     state: Mapping[str, Any] | None = None
     leaves: bool = False
+    is_led: bool = True
 
     @property
     def is_heard(self) -> bool:

@@ -77,7 +77,8 @@ def _further(standing: Standing, members: Mapping[str, Member], moment: Moment) 
     if standing.primary == move.target:
         done = target.is_writable and target.term >= standing.term
         return standing.ended(moment.now, read_only_seconds=_read_only_s(move, source)) if done else standing
-    if not move.drains and target.is_gated:
+    # Sessions that end before the cluster tells that the Service leads there would come back to the old one, which takes no more writes.
+    if not move.drains and target.is_gated and target.is_led:
         return replace(standing, move=replace(move, drains=True))
     # A word of an earlier decision may be of a drain that was given up, and after which more was written.
     if move.drains and source.is_drained and source.obeys(standing.term, standing.step) and target.answers:
