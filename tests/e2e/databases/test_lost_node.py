@@ -48,6 +48,7 @@ def test_a_member_whose_node_is_gone_with_its_volume_is_made_anew_when_its_claim
         apart.kubectl("delete", "pvc", f"data-{lost}", "--wait=false")
         apart.kubectl("delete", "pod", lost, "--wait=false")
         apart.until_well(240)
+        assert [each["message"] for each in apart.status["conditions"] if each["status"] != "True"] == []
         written = writers.stop()
     apart.require_whole(plan, written)
 

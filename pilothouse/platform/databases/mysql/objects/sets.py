@@ -48,8 +48,12 @@ def _object(instance: Object, spec: Object) -> Object:
 
 
 def _claim_template(instance: Object, spec: MySQLSpec) -> Object:
-    """Never used to make a claim, which is there before the pod; pods find theirs by its name."""
-    return {"metadata": {"name": "data"}, "spec": claims.claim(instance, spec, names.member(meta.name(instance), 0))["spec"]}
+    """A claim is there before its pod, which finds it by its name. Who deletes one, since its node and volume are gone, may have the
+    cluster make it anew by this before the operator does: that is the instance's, too.
+    """
+    claim = claims.claim(instance, spec, names.member(meta.name(instance), 0))
+    kept = {key: claim["metadata"][key] for key in ("labels", "annotations")}
+    return {"metadata": {"name": "data", **kept}, "spec": claim["spec"]}
 
 
 def flavour(found: Object | None) -> str:
