@@ -60,12 +60,13 @@ def test_a_rolling_update_under_load_fails_no_request(instance: Instance, guestb
     """The app has no preStop hook and ends at once at SIGTERM: what protects its users is that it is forgotten first."""
     instance.ph("scale", "guestbook=2")
     load = subprocess.Popen(
-        ["wrk", "-t1", "-c8", "-d25s", "-H", "Host: guestbook.localhost", f"http://127.0.0.1:{instance.http_port}/healthz"],
+        ["wrk", "-t1", "-c8", "-d200s", "-H", "Host: guestbook.localhost", f"http://127.0.0.1:{instance.http_port}/healthz"],
         stdout=subprocess.PIPE,
         text=True,
     )
     for number in range(3):
         instance.ph("deploy", str(guestbook), "--env", f"ROUND={number}")
+    load.send_signal(signal.SIGINT)  # it reports what there was so far
     report, _ = load.communicate(timeout=60)
     assert "Requests/sec" in report
     assert "Non-2xx" not in report, report

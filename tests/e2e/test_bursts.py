@@ -6,7 +6,7 @@ from tests.e2e.instance import Instance
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 IMAGE = "docker.io/test/busybox:1"
-TIMES, OFTEN = 20, 6
+TIMES, OFTEN = 20, 2
 LINES = 60_000
 EVERYTHING = "y\n" * LINES
 BURST = f"yes | head -n {LINES} >/tmp/x; read line; dd if=/tmp/x bs=65536 2>/dev/null; exit 7"
