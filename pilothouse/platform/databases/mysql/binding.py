@@ -12,8 +12,6 @@ from pilothouse.platform.databases.pattern.binding.service import Connection
 from pilothouse.platform.databases.resource import MYSQL_DATABASES, MYSQL_USERS, MYSQLS
 
 GRANTS = {"all": ["ALL"], "read": ["SELECT", "SHOW VIEW"]}
-TLS = {"ssl-mode": "REQUIRED"}
-"""As MySQL's own URIs say that a connection is encrypted. Source: MySQL, Connecting Using URI-Like Strings."""
 _LONGEST = 32
 """Characters of an account's name that every flavour takes."""
 
@@ -48,12 +46,13 @@ class MySQLService:
         return service_of(binding)
 
     def connection(self, binding: Object, instance: Object, account: Object, password: Object, authority: Object) -> Connection | None:
+        """The URL says nothing of TLS: each library has words of its own for it, and most take none that they do not know."""
         known, ca = text_of(password, PASSWORD), text_of(authority, "ca.crt")
         if not known or not ca or not labels.is_of(instance, authority):
             return None
         host = names.host(meta.name(instance), meta.namespace(instance))
         user = str(account["spec"].get("name") or meta.name(account))
-        return Connection("mysql", host, names.PORT, user, database_of(binding, instance), known, ca, TLS)
+        return Connection("mysql", host, names.PORT, user, database_of(binding, instance), known, ca)
 
 
 def database_of(binding: Object, instance: Object) -> str:

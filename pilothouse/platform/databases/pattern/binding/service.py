@@ -1,9 +1,9 @@
 """What a kind of backing service gives to the apps that are bound to it: the seam between bindings and the kinds of services."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
@@ -12,7 +12,7 @@ from pilothouse.platform.databases.pattern.binding.names import SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How an app reaches a service. ca: PEM of the authority whose certificate the service shows. parameters: of the URL."""
+    """How an app reaches a service. ca: PEM of the authority whose certificate the service shows."""
 
     scheme: str
     host: str
@@ -21,14 +21,12 @@ class Connection:
     database: str
     password: str = field(repr=False)
     ca: str = field(repr=False)
-    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         """Percent-encoded as RFC 3986 has it, a password of any characters included."""
         login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        query = f"?{urlencode(self.parameters)}" if self.parameters else ""
-        return f"{self.scheme}://{login}@{self.host}:{self.port}/{quote(self.database, safe='')}{query}"
+        return f"{self.scheme}://{login}@{self.host}:{self.port}/{quote(self.database, safe='')}"
 
     def variables(self, prefix: str) -> dict[str, str]:
         """By name, such as ORDERS_URL of the prefix ORDERS."""
