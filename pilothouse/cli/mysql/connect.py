@@ -27,6 +27,8 @@ KEEP = 'umask 077; cat >"$1"'
 """A fixed text for /bin/sh; $1: a file that `given` names."""
 TALK = 'exec 3<"$1"; rm -f "$1"; shift; program=$1; shift; exec "$program" --defaults-file=/dev/fd/3 "$@"'
 """$1: that file; then the program and its arguments."""
+CHARACTERS = "default-character-set=utf8mb4"
+"""The client's own default is three bytes a character: what needs four arrives as question marks, or is refused."""
 SERVER_FILE = "/run/database/my.cnf"
 """Of the server, with the way to its socket. There the container's user is known to be the administrator, without a password."""
 
@@ -87,7 +89,7 @@ async def _prepare(
         pod = chosen(instance, member, read=read)
         program = "mysql" if instance["spec"].get("flavour") == "mysql" else "mariadb"
         if root:
-            return pod, [program, f"--defaults-file={SERVER_FILE}", *([f"--database={database}"] if database else [])]
+            return pod, [program, f"--defaults-file={SERVER_FILE}", f"--{CHARACTERS}", *([f"--database={database}"] if database else [])]
         signed = await account(client, instance, user)
         file = f"/run/database/client-{secrets.token_hex(8)}.cnf"
         text = options(signed["username"], signed["password"], database or signed["database"], program)
@@ -139,7 +141,7 @@ def usable(user: Object, instance: str) -> str:
 def options(user: str, password: str, database: str, program: str) -> str:
     """A file of options for the client, which talks to its own member over the loopback: that has a name in no certificate."""
     tls = ["ssl-mode=VERIFY_CA"] if program == "mysql" else ["ssl", "disable-ssl-verify-server-cert"]
-    lines = ["[client]", "protocol=tcp", "host=127.0.0.1", "port=3306", "ssl-ca=/tls/ca.crt", *tls]
+    lines = ["[client]", "protocol=tcp", "host=127.0.0.1", "port=3306", CHARACTERS, "ssl-ca=/tls/ca.crt", *tls]
     lines += [f"user={quoted(user)}", f"password={quoted(password)}"]
     return "\n".join([*lines, "[mysql]", *([f"database={quoted(database)}"] if database else []), ""])
 

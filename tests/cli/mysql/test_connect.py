@@ -45,6 +45,7 @@ def test_what_a_client_is_told_by_flavour() -> None:
     assert "\nssl\n" in options("u", "p", "d", "mariadb")
     assert "\nssl-mode=VERIFY_CA\n" in options("u", "p", "", "mysql")
     assert "database" not in options("u", "p", "", "mysql")
+    assert "\ndefault-character-set=utf8mb4\n" in options("u", "p", "d", "mariadb")
 
 
 def test_the_member_is_the_primary_or_the_nearest_replica() -> None:
