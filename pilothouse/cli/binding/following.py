@@ -26,19 +26,24 @@ PASSING = frozenset(["", "Waiting", "Joining", "RollingOut", "Unbinding"])
 
 
 class Following:
-    """verb: what was asked for, such as `bound`, for the sentence when it does not come to that."""
+    """verb: what was asked for, such as `bound`, for the sentence when it does not come to that. otherwise: another way, the end of it."""
 
-    def __init__(self, client: Client, binding: Object, verb: str) -> None:
+    def __init__(self, client: Client, binding: Object, verb: str, otherwise: str = "") -> None:
         self.client = Client(RetryingTransport(client.transport, on_outage=self._show_outage), field_manager=client.field_manager)
         self.name, self.namespace, self.app = meta.name(binding), meta.namespace(binding), app_of(binding)
         self.uid = meta.uid(binding)
         self.verb = verb
+        self._otherwise = otherwise
         self.outlook = Outlook(self.client, self.app, self.namespace)
         self._waiting = output.Waiting()
 
     async def bound(self, timeout_s: float) -> Object:
         """Until the app serves with the variables; raises ClickException with the cause when it does not."""
-        return await self._until(lambda found: found is not None and _is_current(found) and meta.is_true(found, "Ready"), timeout_s) or {}
+        return await self._until(lambda found: found is not None and _is_bound(found), timeout_s) or {}
+
+    async def rotated(self, timeout_s: float) -> Object:
+        """As `bound`, with the password that `rotatedAt` of the Binding asks for."""
+        return await self._until(lambda found: found is not None and _is_rotated(found), timeout_s) or {}
 
     async def unbound(self, timeout_s: float) -> None:
         """Until the app serves without them; the account goes a little later, by itself."""
@@ -85,7 +90,7 @@ class Following:
         except NotFound:
             return
         if self.outlook.is_hopeless(meta.generation(app)) and self.outlook.why is not None:
-            cause = f"{self.app} is not {self.verb}: {self.outlook.sentence}; {self.outlook.why.next_step}"
+            cause = f"{self.app} is not {self.verb}: {self.outlook.sentence}; {self.outlook.why.next_step}{self._otherwise}"
             raise click.ClickException(placed(cause, namespace=self.namespace))
 
     def _show_outage(self, error: Exception) -> None:
@@ -94,6 +99,14 @@ class Following:
 
 def _is_current(binding: Object) -> bool:
     return bool((binding.get("status") or {}).get("observedGeneration") == meta.generation(binding))
+
+
+def _is_bound(binding: Object) -> bool:
+    return _is_current(binding) and meta.is_true(binding, "Ready")
+
+
+def _is_rotated(binding: Object) -> bool:
+    return _is_bound(binding) and (binding.get("status") or {}).get("rotatedAt") == binding["spec"].get("rotatedAt")
 
 
 def _reason(binding: Object) -> str:

@@ -51,6 +51,7 @@ async def unbind_app(
     from pilothouse.cli.binding.bind import document
     from pilothouse.cli.binding.following import Following
     from pilothouse.cli.binding.lookup import find_binding
+    from pilothouse.cli.session import copyable
     from pilothouse.model import meta
     from pilothouse.platform.databases.resource import BINDINGS
 
@@ -62,7 +63,9 @@ async def unbind_app(
         await _force(client, found)
     await client.delete(BINDINGS, meta.name(found), namespace, uid=meta.uid(found))
     if timeout_s is not None:
-        await Following(client, found, "unbound").unbound(timeout_s)
+        forced = copyable(f"unbind {app} {service} --force", namespace)
+        way = f"; or `{forced}`, which takes the account from it all the same"
+        await Following(client, found, "unbound", way).unbound(timeout_s)
     if how != "table":
         output.document(document(found), how)
     else:

@@ -85,6 +85,7 @@ async def _rotate(session: Session, name: str, user: str | None, namespace: str,
 
 async def _rotate_user(client: "Client", instance: Object, user: str, how: change.How) -> None:
     """An account that a Binding made is changed through that, which rolls its app out with the new password."""
+    from pilothouse.cli.binding.following import Following
     from pilothouse.cli.mysql.accounts import find_user, refused_rights, settle
     from pilothouse.cli.mysql.users import secret_of
     from pilothouse.platform.databases.resource import BINDINGS, MYSQL_USERS
@@ -101,7 +102,10 @@ async def _rotate_user(client: "Client", instance: Object, user: str, how: chang
     written = await client.patch(resource, name, patch, namespace=meta.namespace(found), dry_run=how.dry_run)
     if how.dry_run:
         return
-    done = await settle(client, resource, written, how.timeout_s, is_done=_is_rotated)
+    if is_bound and how.timeout_s is not None:
+        done = await Following(client, written, "rotated").rotated(how.timeout_s)
+    else:
+        done = await settle(client, resource, written, how.timeout_s, is_done=_is_rotated)
     if refused := refused_rights(done):
         output.note(f"as before, not all rights are carried out: {refused}")
     click.echo(f"the new password of {user} is in the Secret {secret_of(found)}")

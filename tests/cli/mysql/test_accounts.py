@@ -4,11 +4,16 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
+from pilothouse.cli.mysql import accounts
 from pilothouse.cli.mysql.accounts import object_name
+from pilothouse.cli.mysql.change import How
+from pilothouse.cli.mysql.restart import _rotate_user
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.resource import BACKUPS, BINDINGS, MYSQL_DATABASES, MYSQL_USERS, MYSQLS
-from tests.cli.mysql.played import TEAM, Played, condition, online, played, taken
+from tests.cli.mysql.played import TEAM, Played, condition, online, played, ready, taken
 
 
 async def user(there: Played, name: str = "orders-reports") -> Object:
@@ -118,6 +123,26 @@ async def test_an_account_of_a_binding_is_changed_through_that(tmp_path: Path) -
         assert (await there.client.get(BINDINGS, "shop-orders", TEAM))["spec"]["rotatedAt"]
         assert not (await user(there, "bound"))["spec"].get("rotatedAt")
         assert "made by the binding shop-orders" in await there.refused("users", "remove", "orders", "shop", "--yes")
+
+
+async def test_a_rollout_with_the_new_password_is_waited_for_as_long_as_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "GIVE_UP_S", 0.0)
+    async with played(tmp_path) as there:
+        instance = await there.instance()
+        spec = {"app": "shop", "service": {"name": "orders"}}
+        made = await there.client.create(BINDINGS, {"metadata": {"name": "shop-orders", "namespace": TEAM}, "spec": spec})
+        owner = meta.owner_reference(made, BINDINGS.api_version, BINDINGS.kind)
+        named = {"name": "bound", "namespace": TEAM, "ownerReferences": [owner]}
+        await there.client.create(MYSQL_USERS, {"metadata": named, "spec": {"instance": "orders", "name": "shop"}})
+        there.plays[BINDINGS] = lambda obj: {
+            "observedGeneration": meta.generation(obj),
+            "conditions": [condition("Ready", "False", "RollingOut", "the new revision is being rolled out")],
+        }
+        rotating = asyncio.create_task(_rotate_user(there.client, instance, "shop", How(timeout_s=20)))
+        assert not (await asyncio.wait({rotating}, timeout=1))[0], "it has given up"
+        rolled_out = await there.client.get(BINDINGS, "shop-orders", TEAM)
+        await there.client.update_status(BINDINGS, rolled_out | {"status": ready(rolled_out)})
+        await rotating
 
 
 async def test_a_database_comes_and_goes_with_its_tables_when_asked(tmp_path: Path) -> None:
