@@ -138,6 +138,8 @@ async def _add(session: Session, made: Object, how: change.How) -> None:
             return
         await settle(client, MYSQL_DATABASES, await client.create(MYSQL_DATABASES, made), how.timeout_s)
         click.echo(f"{database} is a database of {name}")
+        way = copyable(f"mysql users add {name} {database} --grant ALL --on {database}", namespace)
+        output.note(f"whoever is granted it may use it, and an app that is bound with --database {database}: `{way}`")
 
 
 async def _remove(session: Session, name: str, database: str, namespace: str, drop: bool, yes: bool, how: change.How) -> None:

@@ -77,7 +77,7 @@ async def _change(session: Session, name: str, given: "dict[str, str] | dict[str
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
         refuse_unset(instance, [key for key, value in given.items() if value is None])
-        await change.carry_out(client, instance, {"parameters": given}, how, partial(said, before=instance))
+        await change.carry_out(client, instance, {"parameters": given}, how, partial(said, before=instance), standing.untuned)
 
 
 def refuse_unset(instance: Object, names: list[str]) -> None:
@@ -108,13 +108,22 @@ def pending(instance: Object) -> list[str]:
     return sorted({each for member in members for each in member.get("pendingRestart") or ()})
 
 
+def _counts(instance: Object, name: str) -> str:
+    from pilothouse.platform.databases.mysql.parameters.check import variable_name
+
+    refused = {each["name"]: each["message"] for each in standing.status(instance).get("refusedParameters") or ()}
+    if variable_name(name) in refused:
+        return f"not: {output.harmless(refused[variable_name(name)])}"
+    return "after a restart" if name in pending(instance) else "now"
+
+
 async def _show(session: Session, name: str, namespace: str, how: str) -> None:
     from pilothouse.cli.mysql.lookup import find_instance
 
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
-    made, waiting = instance["spec"].get("parameters") or {}, pending(instance)
-    rows = [{"name": key, "value": made[key], "counts": "after a restart" if key in waiting else "now"} for key in sorted(made)]
+    made = instance["spec"].get("parameters") or {}
+    rows = [{"name": key, "value": made[key], "counts": _counts(instance, key)} for key in sorted(made)]
     if how != "table":
         output.document(rows, how)
     elif rows:

@@ -138,6 +138,12 @@ def unrestarted(instance: Object) -> str:
     return lacking(instance) or ("members are started anew" if _lags(instance, "restartedAt") else "")
 
 
+def untuned(instance: Object) -> str:
+    """What is lacking once settings were asked for."""
+    is_tuned = status(instance).get("tunedGeneration") == meta.generation(instance)
+    return lacking(instance) or ("" if is_tuned else "members take the settings")
+
+
 def unrotated(instance: Object) -> str:
     """What is lacking once new passwords were asked for."""
     return lacking(instance) or ("passwords are being changed" if _lags(instance, "rotatedAt") else "")

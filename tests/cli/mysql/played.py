@@ -73,6 +73,7 @@ def _seen(instance: Object) -> Object:
     move = {"at": asked["at"], "startedAt": STARTED, "finishedAt": STARTED, "readOnlySeconds": 0.31} if asked else None
     return {
         "observedGeneration": meta.generation(instance),
+        "tunedGeneration": meta.generation(instance),
         "host": f"{name}.{TEAM}.svc",
         "readHost": f"{name}-read.{TEAM}.svc",
         "port": 3306,

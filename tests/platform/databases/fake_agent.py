@@ -20,7 +20,7 @@ class FakeAgent:
     """One member. `state` is what it answers; `obey` what an order does to it. tls: the files of the Secret INSTANCE-tls.
 
     log: takes each order with the member's name. stalls: it takes orders and answers none. received: all that came as an order.
-    waits_s: how long each question for its state was ready to wait.
+    waits_s: how long each question for its state was ready to wait. rejects: settings that its server does not take, and why.
     """
 
     def __init__(self, member: str, uid: str, tls: Mapping[str, bytes], folder: Path, log: list[tuple[str, Object]]) -> None:
@@ -28,6 +28,7 @@ class FakeAgent:
         self.term = 0
         self.wanted: Object = {}
         self.orders: list[Object] = []
+        self.rejects: dict[str, str] = {}
         self.silent = False
         self.stalls = False
         self.received: list[bytes] = []
@@ -95,6 +96,7 @@ class FakeAgent:
             semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"], "acknowledging": 1},
             told={"acknowledges": wanted["acknowledges"]},
             objects=self._objects() if is_primary else {},
+            rejected={name: why for name, why in self.rejects.items() if name in wanted["server"]["parameters"]},
             limits={key: wanted["server"][key] for key in ("memory_bytes", "cpu_millis")},
         )
 

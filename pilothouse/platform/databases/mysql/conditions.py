@@ -7,6 +7,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import fullness, names
 from pilothouse.platform.databases.mysql.backups.restore import RESTORED, is_final
+from pilothouse.platform.databases.mysql.parameters.refused import Heard
 from pilothouse.platform.databases.mysql.topology.findings import Finding
 
 READY, HEALTHY, ACCEPTED, RESIZED, ROOMY, DELETING = "Ready", "Healthy", "Accepted", "Resized", "HasRoom", "Deleting"
@@ -42,7 +43,7 @@ class Picture:
     (reason, sentence). findings: of the topology. is_writable: whether the Service leads to a primary that accepts writes. resizing:
     sentences; has_no_room: whether one of them may stay true. suspended: whether it is to stand still. pods, ready: how many there are.
     crowded: members whose volume is nearly full. restarting: members that are made anew. deletion: see `lifecycle.deletion`.
-    rotation: see `rotation.said`.
+    rotation: see `rotation.said`. heard: of settings; None where members were not asked.
     """
 
     is_writable: bool = False
@@ -61,6 +62,7 @@ class Picture:
     restarting: Sequence[str] = ()
     deletion: Said | None = None
     rotation: Said | None = None
+    heard: Heard | None = None
 
 
 def said(instance: Object, picture: Picture) -> dict[str, Said | None]:
@@ -89,6 +91,8 @@ def _accepted(picture: Picture) -> Said:
         return "False", "NameTaken", f"{' and '.join(picture.taken)} exists and is not this instance's: rename the instance or remove it"
     if picture.refused:
         return "False", "Refused", "; ".join(picture.refused)
+    if unfit := picture.heard.sentences() if picture.heard is not None else "":
+        return "False", "ParameterRefused", unfit
     return "True", "Accepted", ""
 
 

@@ -9,6 +9,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names
 from pilothouse.platform.databases.mysql.backups import archive
 from pilothouse.platform.databases.mysql.parameters.check import normalized
+from pilothouse.platform.databases.mysql.parameters.refused import taken
 from pilothouse.platform.databases.mysql.topology.orders import Order
 from pilothouse.platform.databases.mysql.types import MySQLSpec
 
@@ -31,6 +32,7 @@ def document(
 ) -> Object:
     """replication: the account by which members follow. inside: `accounts`, `databases` and `dropped`, which the primary alone is told."""
     space = meta.namespace(instance)
+    kept_out = (instance.get("status") or {}).get("refusedParameters") or ()
     return (
         order.document()
         | {
@@ -42,7 +44,7 @@ def document(
                 "version": version,
                 "memory_bytes": amounts.memory_bytes,
                 "cpu_millis": amounts.cpu_millis,
-                "parameters": normalized(spec.flavour, spec.parameters),
+                "parameters": taken(normalized(spec.flavour, spec.parameters), kept_out),
             },
             "archive": {"position": archived_through(instance)} if archive.is_wanted(instance) else None,
             "replication": replication,

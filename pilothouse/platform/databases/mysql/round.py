@@ -36,6 +36,8 @@ from pilothouse.platform.databases.mysql.images import Asked, satisfies
 from pilothouse.platform.databases.mysql.objects import budget, claims, pods, programs, services, sets
 from pilothouse.platform.databases.mysql.objects.pods import Server
 from pilothouse.platform.databases.mysql.objects.secrets import Known, random_password
+from pilothouse.platform.databases.mysql.parameters.check import normalized
+from pilothouse.platform.databases.mysql.parameters.refused import Heard, refused
 from pilothouse.platform.databases.mysql.parts import Parts
 from pilothouse.platform.databases.mysql.topology.decide import Decision, decide
 from pilothouse.platform.databases.mysql.topology.findings import Finding
@@ -85,6 +87,7 @@ class Round:
         self.documents: dict[str, bytes] = {}
         self.decision = Decision(self.standing)
         self.is_blind = False
+        self.heard: Heard | None = None
 
     @property
     def standing(self) -> Standing:
@@ -104,6 +107,7 @@ class Round:
         else:
             await self._decide()
             self._tell(self.decision.orders)
+            self._hear_of_settings()
             await self._rotate()
             await self._label()
         await self._ensure()
@@ -223,6 +227,14 @@ class Round:
 
     async def _write_secret(self, secret: Object) -> None:
         await self.parts.client.update(kinds.SECRETS, secret)
+
+    def _hear_of_settings(self) -> None:
+        """What an agent says of settings counts once it has carried out the document that has them."""
+        settled = [name for name in self.documents if self._obeys(name)]
+        said = [(self.members[name].state or {}).get("rejected") for name in settled]
+        wanted, before = normalized(self.spec.flavour, self.spec.parameters), (self.instance.get("status") or {}).get("refusedParameters")
+        found = refused(wanted, before or (), [each for each in said if isinstance(each, dict)])
+        self.heard = Heard(meta.name(self.instance), found, is_all=bool(self.documents) and len(settled) == len(self.documents))
 
     async def _label(self) -> None:
         found = self.actual.pods
@@ -354,6 +366,7 @@ class Round:
             faults=self.effective.faults,
             taken=self.taken,
             refused=self.refused,
+            heard=self.heard,
             troubles=self.troubles,
             findings=self.findings,
             resizing=self.resizing,

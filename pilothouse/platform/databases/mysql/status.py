@@ -36,7 +36,15 @@ def status(instance: Object, picture: Picture, server: Server | None, shown: Seq
         "conditions": _conditions(instance, picture, now),
         **_images(old, server),
         **_restarted(instance, picture),
+        **_tuned(instance, picture),
     }
+
+
+def _tuned(instance: Object, picture: Picture) -> Object:
+    if picture.heard is None:
+        return {}
+    taken = {"tunedGeneration": meta.generation(instance)} if picture.heard.is_all else {}
+    return {"refusedParameters": list(picture.heard.refused), **taken}
 
 
 def _restarted(instance: Object, picture: Picture) -> Object:

@@ -7,7 +7,7 @@ say() { printf '%s\n' "$2" >"$run/.$1" && mv "$run/.$1" "$run/$1"; }
 read_file() { cat "$run/$1" 2>/dev/null; }
 start() {
     rm -f "$run/ended"
-    "$(read_file program)" --defaults-file="$run/my.cnf" </dev/null &
+    "$(read_file program)" --defaults-file="$run/my.cnf" </dev/null 2>>"${DATA:-/data}/log/error.log" &
     server=$!
     asked=
     say server.pid "$server"
@@ -61,7 +61,8 @@ done
 `supervisor.pid` and `server.pid` are its own and the server's, `ended` holds the code that the last server ended with, `stopping` is there
 once it was told to end. The agent writes `program`, `my.cnf` and `last-signal`. SIGUSR1 asks for the server, any number of times: the trap
 only takes note, since another signal may come between any two commands of a trap. SIGTERM gives the agent STOP_S
-seconds to stop the server in its own way, then sends it the signal in `last-signal`. What it prints is the server's error log.
+seconds to stop the server in its own way, then sends it the signal in `last-signal`. What it prints is the server's error log. There
+goes as well what a server says before it has opened it: a setting that it does not take ends it by then.
 """
 
 HOLD = r"""

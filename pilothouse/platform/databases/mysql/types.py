@@ -79,6 +79,14 @@ class MemberStatus(Model):
     memory: str = ""
 
 
+class RefusedParameter(Model):
+    """A setting that a running server does not take: members are not told it until its value is another one."""
+
+    name: str
+    value: str
+    message: str = ""
+
+
 class Move(Model):
     """The last change of the primary, or the one that is under way (no `finishedAt`)."""
 
@@ -139,6 +147,10 @@ class MySQLStatus(Model):
     ready_replicas: int = 0
     selector: str = ""
     members: list[MemberStatus] = Field(default_factory=list)
+    refused_parameters: list[RefusedParameter] = Field(
+        default_factory=list, description="Those of `spec.parameters` that the server does not take, and that are left out."
+    )
+    tuned_generation: int = Field(0, description="The generation whose parameters all members have taken, or refused.")
     restarted_at: str = ""
     rotated_at: str = ""
     archived_until: str = Field("", description="The time up to which the archive can restore.")

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 from pilothouse.model import kinds, meta
@@ -205,6 +206,28 @@ async def test_a_spec_that_cannot_work_is_said_and_changes_nothing(tmp_path: Pat
         assert nodes.agents["orders-0"].wanted["server"]["memory_bytes"] == 512 << 20
         await cluster.patch(MYSQLS, "orders", {"spec": {"replicas": 1}})
         await cluster.until_one(MYSQLS, "orders", lambda obj: meta.is_true(obj, "Accepted"))
+
+
+async def test_a_setting_that_the_server_refuses_is_named_and_not_told_to_it_again(tmp_path: Path) -> None:
+    async with operated(tmp_path) as (cluster, nodes):
+        await cluster.create(MYSQLS, instance())
+        await cluster.until_one(MYSQLS, "orders", online)
+        agent = nodes.agents["orders-0"]
+        agent.rejects = {"collation_server": "Unknown collation"}
+        await cluster.patch(MYSQLS, "orders", {"spec": {"parameters": {"collation_server": "klingon", "wait_timeout": "60"}}})
+        said = await message(cluster, "Accepted", "ParameterRefused")
+        assert said.endswith("goes on without (Unknown collation): ph mysql params unset orders collation_server")
+        tuned = await cluster.until_one(MYSQLS, "orders", is_tuned)
+        assert tuned["status"]["refusedParameters"][0]["value"] == "klingon"
+        async with asyncio.timeout(10):
+            while agent.wanted["server"]["parameters"] != {"wait_timeout": "60"}:
+                await asyncio.sleep(0.02)
+        await cluster.patch(MYSQLS, "orders", {"spec": {"parameters": {"collation_server": None}}})
+        await cluster.until_one(MYSQLS, "orders", lambda obj: is_tuned(obj) and meta.is_true(obj, "Accepted"))
+
+
+def is_tuned(obj: Object) -> bool:
+    return bool(obj["status"].get("tunedGeneration") == meta.generation(obj))
 
 
 async def test_a_quota_that_leaves_no_room_is_named(tmp_path: Path) -> None:

@@ -85,3 +85,10 @@ def test_the_end_takes_the_server_along(supervised: Supervised) -> None:
     supervised.process.send_signal(signal.SIGTERM)
     assert supervised.process.wait(20) == 0
     assert not Path(f"/proc/{supervised.starts()[0]}").exists()
+
+
+def test_what_a_server_says_before_it_has_opened_its_log_is_in_there(supervised: Supervised) -> None:
+    (supervised.run / "mariadbd").write_text("#!/bin/sh\necho 'Unknown collation' >&2\nexit 1\n")
+    supervised.ask()
+    until((supervised.run / "ended").exists)
+    assert (supervised.run / "log" / "error.log").read_text() == "Unknown collation\n"

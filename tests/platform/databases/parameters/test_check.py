@@ -38,6 +38,7 @@ def test_what_can_be_set_is_normalized() -> None:
         ("max_connections", "many", "parameter max_connections: 'many' is no whole number, such as 100 or 64M"),
         ("sync_binlog", "0", "parameter sync_binlog cannot be set: an acknowledged transaction could be lost"),
         ("gtid_domain_id", "3", "parameter gtid_domain_id cannot be set: the platform sets it by the member's role"),
+        ("event_scheduler", "ON", "cannot be set: events would stand still after a switchover or a failover"),
         ("slow_query_log", "maybe", "parameter slow_query_log: 'maybe' is neither ON nor OFF"),
         ("tx_isolation", "NONE", "is none of READ-UNCOMMITTED, READ-COMMITTED"),
         ("time_zone", "Europe/Berlin", "is no offset, such as +01:00"),

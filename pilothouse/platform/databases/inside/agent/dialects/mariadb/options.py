@@ -19,6 +19,7 @@ _DEFAULTS = {
     "long-query-time": "1",
     "binlog-expire-logs-seconds": "0",  # the agent removes them, see `changes`
     "max-binlog-size": "128M",
+    "log-bin-trust-function-creators": "ON",  # the log has rows: what functions and triggers have changed, and not their text
     "max-allowed-packet": "64M",
     "sync-relay-log": "1",  # an acknowledged transaction is on two disks
 }
