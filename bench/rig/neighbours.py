@@ -48,7 +48,7 @@ async def neighbours(context: Context, client: Client) -> Figures:
         of_loud = replace(await loud.plan("unused"), read_s=ANSWER_S)
         for name, kind in noise.KINDS.items():
             context.say(f"neighbours of one that makes noise: {name}")
-            figures[name] = await compared(context, plans, rounds if kind.clears or name != "full" else 1, of_loud, kind)
+            figures[name] = await compared(context, plans, 1 if name == "full" else rounds, of_loud, kind)
             if name == "writes":
                 context.say("neighbours of one that is resized")
                 figures["resize"] = await compared(context, plans, rounds, of_loud, noise.KINDS["cpu"], resized=loud)

@@ -24,9 +24,9 @@ class Noise:
 
 
 _WRITE = "INSERT INTO noise (body) SELECT REPEAT('x', 1 << 20) FROM seq_1_to_4"
-_SORT = "SELECT SUM(LENGTH(body)) FROM (SELECT DISTINCT REPEAT(CHAR(65 + seq % 26), 60000 + seq) AS body FROM seq_1_to_500) AS wide"
+_SORT = "SELECT SUM(LENGTH(body)) FROM (SELECT DISTINCT REPEAT(CHAR(65 + seq % 26), 60000 + seq) AS body FROM seq_1_to_100) AS wide"
 KINDS = {
-    "cpu": Noise(("SELECT BENCHMARK(2000000, SHA2('noise', 512))",), sessions=8),
+    "cpu": Noise(("SELECT BENCHMARK(100000, SHA2('noise', 512))",), sessions=8),
     "memory": Noise((_SORT,), sessions=8),
     "writes": Noise((*(_WRITE,) * 8, CLEAR), sessions=2, clears=True),
     "full": Noise((_WRITE,), sessions=2),

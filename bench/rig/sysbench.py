@@ -1,15 +1,18 @@
 """sysbench's reading and writing transactions through an instance's Service, and at a bare server of the same machine.
 
-The bare one is Debian's mariadbd with the very configuration of the member, its own folder and port, and the same TLS. Rounds take turns,
-so that what else the machine does meets both.
+The bare one is Debian's mariadbd with the very configuration of the member, its own port, the same TLS, the same limits of CPU and memory
+and a volume made as the member's is. Beside these two: the member at its pod's address (`pod`, what the Service costs) and a bare server on
+a plain folder of the same disk (`folder`, what the volume costs). All take turns in each round, and a ratio is the median over the rounds,
+so that what else the machine does meets all of them.
 """
 
 import asyncio
 import os
 import pwd
 import shutil
+import statistics
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +25,12 @@ from bench.rig.writers import Plan
 from pilothouse.aio.process import run
 from pilothouse.client.client import Client
 from pilothouse.engine.node.host import cgroups
+from pilothouse.engine.node.local_volumes import image
 
 TABLES, ROWS, THREADS = 4, 10_000, 8
-CPU_MILLIS = 1500
-"""Of either server: the bare one gets the member's limit by a control group of its own."""
-GROUP = "pilothouse-bench-bare"
+CPU_MILLIS, MEMORY_BYTES, VOLUME_BYTES = 1500, 1 << 30, 2 << 30
+"""Of each server: the bare ones get the member's limits by control groups of their own."""
+GROUP = "pilothouse-bench-"
 START_S, LOAD_S, SLACK_S = 30.0, 300.0, 60.0
 
 
@@ -37,27 +41,43 @@ async def speed(context: Context, client: Client) -> Figures:
     database = Database(client, "speed", context.folder)
     await database.create(cpu=f"{CPU_MILLIS}m", memory="1Gi", size="2Gi")
     await database.until_well()
-    through = await database.plan("unused")
-    pid = await database.pid("speed-0")
-    async with bare(context.folder / "bare", Path(f"/proc/{pid}/root"), through) as direct:
-        figures = await turns(context, {"service": through, "bare": direct}, context.folder / "bare/tls")
+    through, pod = await database.plan("unused"), await database.pod("speed-0")
+    root = Path(f"/proc/{await database.pid('speed-0')}/root")
+    async with (
+        volume(context.folder / "bare"),
+        bare(context.folder / "bare", root, through) as direct,
+        bare(context.folder / "folder", root, through) as plain,
+    ):
+        targets = {"service": through, "pod": replace(through, host=pod["status"]["podIP"]), "bare": direct, "folder": plain}
+        figures = await turns(context, targets, context.folder / "bare/tls")
     await database.delete()
     return figures
 
 
 async def turns(context: Context, plans: dict[str, Plan], tls: Path) -> Figures:
-    """tls: of a member."""
+    """tls: of a member. Tables are made once for each server."""
     folders = {name: prepared(context.folder / f"sysbench-{name}", plan, tls) for name, plan in plans.items()}
-    for folder in folders.values():
-        await sysbench(folder, "prepare", LOAD_S)
-    seconds, rates = context.pick(60, 8), {name: [] for name in plans}  # type: ignore[var-annotated]
-    for number in range(context.pick(5, 2)):
+    for name, folder in folders.items():
+        if name != "pod":
+            await sysbench(folder, "prepare", LOAD_S)
+    seconds, rates = context.pick(10, 5), {name: [] for name in plans}  # type: ignore[var-annotated]
+    for number in range(context.pick(10, 2)):
         for name, folder in folders.items():
             said = await sysbench(folder, "run", seconds + SLACK_S, f"--time={seconds}")
             rates[name].append(transactions(said))
-            context.say(f"{name}, {number + 1}: {rates[name][-1]:.0f} transactions a second")
-    medians = {name: sorted(each)[len(each) // 2] for name, each in rates.items()}
-    return {"transactions_per_second": rates, "ratio": round(medians["service"] / medians["bare"], 3), "threads": THREADS}
+        context.say(f"round {number + 1}: {', '.join(f'{name} {each[-1]:.0f}' for name, each in rates.items())} transactions a second")
+    return {
+        "transactions_per_second": {name: round(statistics.median(each), 1) for name, each in rates.items()},
+        "ratio": ratio(rates["service"], rates["bare"]),
+        "ratio_pod": ratio(rates["pod"], rates["bare"]),
+        "ratio_folder": ratio(rates["folder"], rates["bare"]),
+        "threads": THREADS,
+    }
+
+
+def ratio(rates: Sequence[float], to: Sequence[float]) -> float:
+    """The median over the rounds."""
+    return round(statistics.median(each / other for each, other in zip(rates, to, strict=True)), 3)
 
 
 def prepared(folder: Path, plan: Plan, tls: Path) -> Path:
@@ -85,6 +105,19 @@ def transactions(said: str) -> float:
 
 
 @asynccontextmanager
+async def volume(folder: Path) -> AsyncIterator[None]:
+    """A file system of its own at `folder`, as the claim of a member has on this machine."""
+    file = folder.with_suffix(".image")
+    await image.make(file, VOLUME_BYTES)
+    await image.attach(file, folder)
+    try:
+        yield
+    finally:
+        (await run(["umount", folder], timeout_s=START_S)).check()
+        file.unlink()
+
+
+@asynccontextmanager
 async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
     """pod: the root of the member's files. like: for the account, which is made here as well."""
     owner = pwd.getpwnam("mysql")
@@ -101,14 +134,15 @@ async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
     server = subprocess.Popen(
         ["mariadbd", f"--defaults-file={folder}/my.cnf", "--user=mysql", "--read-only=OFF"], stderr=subprocess.DEVNULL
     )
-    group = _limited(server.pid)
+    groups = _limited(server.pid, f"{GROUP}{folder.name}")
     try:
         await _introduce(folder, like)
         yield replace(like, host="127.0.0.1", port=port)
     finally:
         server.terminate()
         await asyncio.to_thread(server.wait, 60)
-        group.rmdir()
+        for group in groups:
+            group.rmdir()
         for path, mode in opened:
             path.chmod(mode)
 
@@ -134,16 +168,21 @@ def moved(configuration: str, folder: Path, port: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _limited(pid: int) -> Path:
-    """The control group that the process is put into, which has the member's limit of CPU."""
-    group = (cgroups.ROOT if cgroups.is_v2() else cgroups.ROOT / "cpu") / GROUP
-    group.mkdir(exist_ok=True)
+def _limited(pid: int, name: str) -> list[Path]:
+    """The control groups that the process is put into, which have the member's limits."""
+    cpu, memory = (cgroups.ROOT / ("" if cgroups.is_v2() else each) / name for each in ("cpu", "memory"))
+    for group in (cpu, memory):
+        group.mkdir(exist_ok=True)
     if cgroups.is_v2():
-        (group / "cpu.max").write_text(f"{CPU_MILLIS * 100} 100000")
+        (cpu / "cpu.max").write_text(f"{CPU_MILLIS * 100} 100000")
+        (memory / "memory.max").write_text(str(MEMORY_BYTES))
     else:
-        (group / "cpu.cfs_quota_us").write_text(str(CPU_MILLIS * 100))
-    (group / "cgroup.procs").write_text(str(pid))
-    return group
+        (cpu / "cpu.cfs_quota_us").write_text(str(CPU_MILLIS * 100))
+        (memory / "memory.limit_in_bytes").write_text(str(MEMORY_BYTES))
+    groups = [cpu] if cpu == memory else [cpu, memory]
+    for group in groups:
+        (group / "cgroup.procs").write_text(str(pid))
+    return groups
 
 
 def _passable(folder: Path) -> list[tuple[Path, int]]:

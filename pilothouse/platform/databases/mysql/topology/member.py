@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pilothouse.platform.databases.mysql.topology.gtid import GtidError, Position, parse
 
 SILENT_S = 3.0
-"""An agent that was not heard of for so long counts as away. Agents answer at least once a second."""
+"""An agent that was not heard of for so long counts as away. Agents that do not rest answer at least once a second."""
 
 STUCK_S = 7.0
 """A server that is there and has not answered for so long counts as ended, be it that it hangs or is long in starting. Its agent
