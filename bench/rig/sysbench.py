@@ -120,7 +120,7 @@ async def volume(folder: Path) -> AsyncIterator[None]:
 @asynccontextmanager
 async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
     """pod: the root of the member's files. like: for the account, which is made here as well."""
-    owner = pwd.getpwnam("mysql")
+    owner = pwd.getpwnam(user())
     for name in ("data", "log", "tmp", "run"):
         (folder / name).mkdir(parents=True)
     shutil.copytree(pod / "tls", folder / "tls")
@@ -129,10 +129,10 @@ async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
     for path in (folder, *folder.rglob("*")):
         os.chown(path, owner.pw_uid, owner.pw_gid)
     opened = await asyncio.to_thread(_passable, folder)
-    install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--user=mysql", "--skip-test-db", "--rpm"]
+    install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", f"--user={owner.pw_name}", "--skip-test-db", "--rpm"]
     (await run([*install, "--auth-root-authentication-method=socket"], timeout_s=START_S)).check()
     server = subprocess.Popen(
-        ["mariadbd", f"--defaults-file={folder}/my.cnf", "--user=mysql", "--read-only=OFF"], stderr=subprocess.DEVNULL
+        ["mariadbd", f"--defaults-file={folder}/my.cnf", f"--user={owner.pw_name}", "--read-only=OFF"], stderr=subprocess.DEVNULL
     )
     groups = _limited(server.pid, f"{GROUP}{folder.name}")
     try:
@@ -145,6 +145,11 @@ async def bare(folder: Path, pod: Path, like: Plan) -> AsyncIterator[Plan]:
             group.rmdir()
         for path, mode in opened:
             path.chmod(mode)
+
+
+def user() -> str:
+    """Whom bare servers run as: Debian's package of the server makes an account, and that of its programs alone does not."""
+    return "mysql" if any(entry.pw_name == "mysql" for entry in pwd.getpwall()) else "nobody"
 
 
 def moved(configuration: str, folder: Path, port: int) -> str:

@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object, dumps, loads
@@ -11,6 +13,7 @@ from pilothouse.platform.databases.mysql import names
 from pilothouse.platform.databases.mysql.agents import NEW_EACH_S, Agents
 from pilothouse.platform.databases.mysql.events import Events
 from pilothouse.platform.databases.mysql.objects import programs
+from pilothouse.platform.databases.mysql.observer import REST_S
 from pilothouse.platform.databases.mysql.round import OFTEN_S, SETTLED_S
 from pilothouse.platform.databases.mysql.trouble import EVENTS
 from pilothouse.platform.databases.resource import MYSQLS
@@ -79,3 +82,18 @@ def test_a_cache_holds_the_agents_program_once() -> None:
         programs.share(each, PROGRAM)
     assert found[0] == made
     assert found[0]["binaryData"][programs.FILE] is found[1]["binaryData"][programs.FILE]
+
+
+@pytest.mark.slow
+async def test_a_primary_that_ends_while_its_instance_is_at_rest_is_replaced(tmp_path: Path) -> None:
+    async with nodes_of(tmp_path) as (server, cluster, nodes), operator(server, nodes):
+        await cluster.create(MYSQLS, instance(replicas=3))
+        before = (await cluster.until_one(MYSQLS, "orders", is_safe))["status"]["primary"]
+        async with asyncio.timeout(60):
+            while not all(agent.waits_s[-1] >= REST_S[0] for agent in nodes.agents.values()):
+                await asyncio.sleep(0.1)
+        for name, agent in nodes.agents.items():
+            if name != before:
+                agent.state["gtid"] = {"executed": "0-1-6", "received": "0-1-6"}
+        nodes.agents[before].die()
+        await cluster.until_one(MYSQLS, "orders", lambda obj: obj["status"]["primary"] not in ("", before))

@@ -103,7 +103,7 @@ def test_a_primary_is_killed_again_and_again_under_load(conductor: Conductor) ->
     for writer in writers:
         writer.start()
     for _ in range(4):
-        time.sleep(1)
+        written(conductor, time.monotonic(), writers)
         primary = conductor.member()
         assert primary is not None
         killed = time.monotonic()
@@ -118,7 +118,7 @@ def test_all_members_die_together_under_load(conductor: Conductor) -> None:
     writers = [Writer(conductor, first) for first in (0, 1_000_000)]
     for writer in writers:
         writer.start()
-    time.sleep(1)
+    written(conductor, time.monotonic(), writers)
     for member in conductor.lab.members:
         member.crash()
     for member in conductor.lab.members:
@@ -131,7 +131,7 @@ def test_a_switchover_under_load_loses_nothing_and_ends_no_server(conductor: Con
     writers = [Writer(conductor, first) for first in (0, 1_000_000)]
     for writer in writers:
         writer.start()
-    time.sleep(1)
+    written(conductor, time.monotonic(), writers)
     before, pids = conductor.primary, [member.server_pid for member in conductor.lab.members]
     conductor.spec = conductor.spec | {"switchover": {"at": "2026-01-01T00:00:00Z"}}
     eventually(lambda: conductor.primary not in ("", before), 30)
