@@ -10,9 +10,12 @@ from typing import Any
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql.stopwatch import Stopwatch
 from pilothouse.platform.databases.mysql.topology.decide import decide
 from pilothouse.platform.databases.mysql.topology.member import Member as Sight
+from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.orders import Order
+from pilothouse.platform.databases.mysql.topology.standing import Standing
 from tests.platform.databases.lab import UID, Lab, Member, State
 
 
@@ -26,6 +29,7 @@ class Conductor:
         self.spec: Object = {"replicas": len(lab.members)}
         self._heard: dict[str, tuple[float, State]] = {}
         self._over = threading.Event()
+        self._moves = Stopwatch()
         self._threads = [threading.Thread(target=self._listen, args=(member,), daemon=True) for member in lab.members]
         self._threads.append(threading.Thread(target=self._lead, daemon=True))
 
@@ -62,11 +66,15 @@ class Conductor:
 
     def _round(self) -> None:
         instance: Object = {"metadata": {"name": "orders", "namespace": "default", "uid": UID}, "spec": self.spec, "status": self.status}
-        decision = decide(instance, self._sights(), meta.rfc3339(time.time()))
+        decision = decide(instance, self._sights(), self._moment())
         self.status = decision.standing.status()
         self.primary = decision.primary
         for name, order in decision.orders.items():
             self._tell(self._by_name(name), order)
+
+    def _moment(self) -> Moment:
+        move = Standing.of(self.status).move
+        return Moment(meta.rfc3339(time.time()), self._moves.same_s("orders", (move.started_at, move.handed, move.finished_at)))
 
     def _sights(self) -> dict[str, Sight]:
         found = {}

@@ -94,7 +94,7 @@ class FakeAgent:
                 "account": wanted["replication"]["version"] if source and runs else "",
             },
             semi_sync={"on": wanted["semi_sync"], "acknowledges": wanted["acknowledges"], "acknowledging": 1},
-            told={"acknowledges": wanted["acknowledges"]},
+            told={"acknowledges": wanted["acknowledges"], "step": wanted["step"]},
             objects=self._objects() if is_primary else {},
             rejected={name: why for name, why in self.rejects.items() if name in wanted["server"]["parameters"]},
             limits={key: wanted["server"][key] for key in ("memory_bytes", "cpu_millis")},
