@@ -68,7 +68,8 @@ class Conductor:
         instance: Object = {"metadata": {"name": "orders", "namespace": "default", "uid": UID}, "spec": self.spec, "status": self.status}
         decision = decide(instance, self._sights(), self._moment())
         self.status = decision.standing.status()
-        self.primary = decision.primary
+        if decision.orders or not self.status["primary"]:  # else it was about what is to be written first
+            self.primary = decision.primary
         for name, order in decision.orders.items():
             self._tell(self._by_name(name), order)
 
