@@ -258,6 +258,16 @@ def test_a_word_of_a_drain_that_was_given_up_hands_nothing_over() -> None:
         assert found.primary == primary
 
 
+def test_a_new_primary_that_dies_before_it_has_what_it_was_handed_comes_back_with_no_less() -> None:
+    move = Move(source="orders-0", target="orders-1", started_at="2026-01-01T00:00:00Z", handed="0-1-7", drains=True)
+    standing = Standing(term=3, primary="orders-1", acknowledging=("orders-0",), seeded="orders-0", durable=True, move=move)
+    electing = failover.begun(standing, "2026-01-01T00:00:09Z")
+    old = Member("orders-1", 0.1, {"process": "ended", "data": "ready", "term": 3})
+    again = failover.elected(electing, {"orders-1": old, "orders-0": Member("orders-0")})
+    assert again.primary == "orders-1"
+    assert orders(Wish("orders", 2), again, {"orders-1": old})["orders-1"].promote_after == "0-1-7"
+
+
 def test_a_primary_whose_clients_have_all_connections_stays() -> None:
     world = started()
     members = world.operators[0].members()

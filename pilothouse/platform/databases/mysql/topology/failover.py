@@ -75,7 +75,9 @@ def hindrance(standing: Standing, members: Mapping[str, Member]) -> str:
 
 
 def begun(standing: Standing, now: str) -> Standing:
-    move = Move("failover", source=standing.primary, started_at=now)
+    """One that had yet to receive what it was handed comes back as the primary with no less than that."""
+    handed = standing.move.handed if standing.move.is_open else ""
+    move = Move("failover", source=standing.primary, started_at=now, handed=handed)
     return replace(standing, term=standing.term + 1, primary="", move=move, retiring=(), silenced=())
 
 
