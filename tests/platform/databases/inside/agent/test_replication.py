@@ -187,6 +187,18 @@ def _position(member: Member) -> str:
     return member.root("SELECT @@gtid_binlog_pos")
 
 
+def test_a_replica_comes_in_when_clients_that_wait_for_it_have_taken_all_connections(lab: Lab) -> None:
+    primary, *replicas = lab.members
+    fence(1, *replicas)
+    primary.root("SET GLOBAL max_connections = 12")
+    clients = [Insert(primary, id) for id in range(1, 16)]
+    eventually(lambda: any(isinstance(each.answer, pymysql.err.OperationalError) for each in clients))
+    for replica in replicas:
+        follow(replica, primary)
+    eventually(lambda: all(each.answer is not None for each in clients), 40)
+    assert sum(not each.answer for each in clients) >= 5
+
+
 def test_a_primary_that_lacks_what_it_should_go_on_from_accepts_no_writes(lab: Lab) -> None:
     replica = lab[1]
     fence(2, replica)

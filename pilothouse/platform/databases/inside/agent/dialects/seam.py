@@ -119,6 +119,8 @@ class Accounts(Protocol):
 
     RESERVED: frozenset[str]
     """Accounts that are the system's: no order may make or drop them."""
+    REPLICATION: tuple[str, ...]
+    """Rights of the account of replicas: one must come in when clients that wait for its acknowledgement have taken all connections."""
 
     def login_statements(self, sql: Sql, account: Account) -> Sequence[str]:
         """What makes the login as it is wanted; nothing when it is so. Raises Unreachable, Refused."""

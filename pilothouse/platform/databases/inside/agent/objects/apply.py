@@ -14,7 +14,7 @@ from pilothouse.platform.databases.inside.agent.wanted import Account, Credentia
 _WORD = re.compile(r"^[A-Za-z0-9_]+$")
 _SYSTEM_DATABASES = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
 _ACCOUNT = re.compile(r" (?:TO|FROM) [^`]*$")
-_PRIVILEGE = re.compile(r"^[A-Za-z]+( [A-Za-z]+)*$")
+_PRIVILEGE = re.compile(r"^[A-Za-z_]+( [A-Za-z]+)*$")
 
 
 NO_SUCH_TABLE = 1146
@@ -51,7 +51,7 @@ def apply(server: Accounts, sql: Sql, wanted: Wanted, before: Mapping[str, Outco
     Raises Unreachable, Postponed.
     """
     if wanted.replication is not None:
-        _account(server, sql, _replication(wanted.replication))
+        _account(server, sql, _replication(server, wanted.replication))
     return dict(_each(server, sql, wanted, before))
 
 
@@ -76,8 +76,8 @@ def _tried(version: str, work: Callable[[], None]) -> Outcome:
     return Outcome(version)
 
 
-def _replication(credentials: Credentials) -> Account:
-    grants = (Grant(("REPLICATION SLAVE",), "*"),)
+def _replication(server: Accounts, credentials: Credentials) -> Account:
+    grants = (Grant(server.REPLICATION, "*"),)
     return Account(credentials.user, credentials.password, credentials.old_password, grants, 0, "ssl", "")
 
 

@@ -214,6 +214,18 @@ def test_a_replica_that_begins_to_acknowledge_frees_what_waited_before(lab: Lab)
     assert insert.answer == []
 
 
+def test_a_replica_comes_in_when_clients_that_wait_for_it_have_taken_all_connections(lab: Lab) -> None:
+    primary, *replicas = lab.members
+    fence(1, *replicas)
+    primary.root("SET GLOBAL max_connections = 12")
+    clients = [Insert(primary, id) for id in range(1, 16)]
+    eventually(lambda: any(isinstance(each.answer, pymysql.err.OperationalError) for each in clients))
+    for replica in replicas:
+        follow(replica, primary)
+    eventually(lambda: all(each.answer is not None for each in clients), 40)
+    assert sum(not each.answer for each in clients) >= 5
+
+
 def test_an_account_is_changed_only_when_a_replica_can_acknowledge_that(lab: Lab) -> None:
     """Otherwise nobody could connect any more, the replicas neither."""
     primary, *replicas = lab.members

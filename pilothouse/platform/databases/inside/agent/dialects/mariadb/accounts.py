@@ -10,6 +10,7 @@ from pilothouse.platform.databases.inside.agent.sql import Sql
 from pilothouse.platform.databases.inside.agent.wanted import Account
 
 RESERVED = frozenset({"root", "mysql", "mariadb.sys", "mariadb-sys", "PUBLIC", "replication"})
+REPLICATION: tuple[str, ...] = ("REPLICATION SLAVE", "CONNECTION ADMIN")
 _SSL_TYPES = {"ssl": 1, "x509": 2}
 _PLUGIN = "mysql_native_password"
 

@@ -9,6 +9,7 @@ from pilothouse.platform.databases.inside.agent.sql import Row, Sql
 from pilothouse.platform.databases.inside.agent.wanted import Account
 
 RESERVED = frozenset({"root", "mysql", "mysql.sys", "mysql.session", "mysql.infoschema", "replication"})
+REPLICATION: tuple[str, ...] = ("REPLICATION SLAVE", "CONNECTION_ADMIN")
 _PLUGIN = "caching_sha2_password"
 _SSL_TYPES = {"ssl": "ANY", "x509": "X509"}
 _LOGIN = (

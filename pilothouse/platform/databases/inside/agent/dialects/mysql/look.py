@@ -1,10 +1,11 @@
 """Asks the server what it is. Only statements that answer while commits wait for acknowledgements."""
 
 import re
+from contextlib import suppress
 
 from pilothouse.platform.databases.inside.agent.gtid import union
 from pilothouse.platform.databases.inside.agent.seen import Answer, Replication, SemiSync
-from pilothouse.platform.databases.inside.agent.sql import Row, Sql
+from pilothouse.platform.databases.inside.agent.sql import Refused, Row, Sql
 
 _VARIABLES = ("version", "server_id", "server_uuid", "read_only", "gtid_executed", "init_connect")
 _SEMI_SYNC = ("rpl_semi_sync_source_enabled", "rpl_semi_sync_replica_enabled")
@@ -29,7 +30,8 @@ def look(sql: Sql) -> Answer:
     """
     answer = _look(sql)
     if answer.semi_sync.waiting and not answer.semi_sync.acknowledging:
-        sql.probe()
+        with suppress(Refused):  # who refuses answers
+            sql.probe()
     return answer
 
 
