@@ -57,6 +57,8 @@ class Carrier:
         self.tuned: tuple[int, tuple[Server, int] | None, Tuned] = (0, None, Tuned())
         self.clients: int | None = None
         self.untruncated = False
+        self._changed = changed
+        self._taking_back: Job | None = None
         self._ballast = Ballast(settings.memory / "ballast")
         self._leftovers: Job | None = None
         self._discarding = Discarding(settings, memory)
@@ -116,6 +118,8 @@ class Carrier:
         if self._discarding.is_busy:
             self._discarding.give_up()
             return ASKED_EACH_S
+        if self._taking_back is not None and not self._taking_back.is_over:
+            return ASKED_EACH_S
         return max(0.0, self.starts.due(now) - now, self._asked + ASKED_EACH_S - now)
 
     def _start(self, wanted: Wanted, seen: Seen) -> None:
@@ -145,18 +149,27 @@ class Carrier:
         """False while it is not known what the new primary has. Raises Refused, OSError."""
         if self._dialect.take_back is None:
             return True
-        has = self._has(wanted)
-        if has is None:
+        if self._taking_back is None or self._taking_back.key != wanted.digest:
+            has = self._has(wanted)
+            if has is not None and not has.is_writable:
+                raise Refused(0, "its source does not accept writes yet, so it may not have all that it will have")
+            if has is not None:
+                self._taking_back = Job(wanted.digest, lambda job: self._take_back(wanted.term, has.position), self._changed)
             return False
-        if not has.is_writable:
-            raise Refused(0, "its source does not accept writes yet, so it may not have all that it will have")
+        job, self._taking_back = self._taking_back, None
+        if job.error:
+            raise Refused(0, job.error)
+        return True
+
+    def _take_back(self, term: int, position: str) -> None:
+        """In a thread of its own. Raises Failed, OSError."""
+        assert self._dialect.take_back is not None
         try:
-            self._dialect.take_back(self._settings, wanted.term, has.position)
+            self._dialect.take_back(self._settings, term, position)
+            self.untruncated = False
         except ValueError as error:
             self.untruncated = True
-            raise Refused(0, str(error)) from error
-        self.untruncated = False
-        return True
+            raise Failed(str(error)) from error
 
     def _has(self, wanted: Wanted) -> Has | None:
         try:

@@ -50,6 +50,11 @@ def covers(position: str, other: str) -> bool:
     return sequence(position) >= sequence(other)
 
 
+def has(position: Sets, server: str, number: int) -> bool:
+    """Of one transaction of MySQL's."""
+    return _has(position.get(server, []), (number, number))
+
+
 def later(position: str, other: str) -> str:
     """What one has who has both; the first of equals."""
     if covers(position, other):

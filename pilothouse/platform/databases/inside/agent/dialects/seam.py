@@ -142,8 +142,9 @@ class Dialect:
     the sessions that still do nothing.
 
     take_back: before a start as a replica, takes out of data that were the primary's what the new primary's position has not; None where
-    the server's own recovery does so. Its number is the term. Raises OSError, ValueError. keeps_received: what a replica has received
-    outlives its server by itself. follows_anybody: the server does not notice that it has transactions that its source has not.
+    the server's own recovery does so. Its number is the term. Raises OSError, ValueError, and may take seconds. keeps_received: what a
+    replica has received outlives its server by itself. follows_anybody: the server does not notice that it has transactions that its
+    source has not.
     """
 
     program: str

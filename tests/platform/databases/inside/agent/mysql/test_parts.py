@@ -10,7 +10,7 @@ import pytest
 from pilothouse.platform.databases.inside.agent import configuration, errors, gtid
 from pilothouse.platform.databases.inside.agent.dialects.mysql import DIALECT, accounts, sessions
 from pilothouse.platform.databases.inside.agent.dialects.mysql.crypt import digest, is_of
-from pilothouse.platform.databases.inside.agent.dialects.mysql.events import second_event, transactions
+from pilothouse.platform.databases.inside.agent.dialects.mysql.events import Transaction, second_event, transactions
 from pilothouse.platform.databases.inside.agent.dialects.mysql.look import look
 from pilothouse.platform.databases.inside.agent.dialects.mysql.recovery import first_missing, take_back
 from pilothouse.platform.databases.inside.agent.disk import MIB
@@ -92,16 +92,16 @@ def log(tmp_path: Path) -> Path:
 
 class TestEvents:
     def test_transactions_are_found_by_the_heads_of_events(self, log: Path) -> None:
-        assert [(each.at, each.name) for each in transactions(log)] == [
-            (len(HEAD), f"{A}:2"),
-            (len(HEAD) + ONE, f"{B}:1"),
-            (len(HEAD) + 2 * ONE, f"{A}:3"),
+        assert list(transactions(log)) == [
+            Transaction(len(HEAD), A, 2),
+            Transaction(len(HEAD) + ONE, B, 1),
+            Transaction(len(HEAD) + 2 * ONE, A, 3),
         ]
         assert second_event(log) == 4 + 19 + 81
 
     def test_an_event_that_is_not_whole_is_none(self, log: Path) -> None:
         log.write_bytes(log.read_bytes()[: len(HEAD) + 2 * ONE + 40])
-        assert [each.name for each in transactions(log)] == [f"{A}:2", f"{B}:1"]
+        assert [each.number for each in transactions(log)] == [2, 1]
 
     def test_what_cannot_be_read_is_refused(self, log: Path) -> None:
         log.write_bytes(HEAD + event(42, bytes(40)))

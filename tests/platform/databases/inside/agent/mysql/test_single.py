@@ -143,6 +143,6 @@ def test_a_dump_has_the_position_and_the_data(member: Member) -> None:
 
 def test_a_stop_is_clean(member: Member) -> None:
     member.put(role="stopped", graceful=True)
-    state = member.until(lambda state: state["process"] in ("ended", "absent"), 60)
+    state = member.until(lambda state: state["ended"], 60)
     assert state["ended"]["code"] == 0
     member.applied(60, role="primary", graceful=False)

@@ -23,10 +23,11 @@ FORMAT, GTID, TAGGED_GTID = 15, 33, 42
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """at: where its first event begins. name: as in a set of transactions."""
+    """at: where its first event begins. server, number: its name, as in a set of transactions."""
 
     at: int
-    name: str
+    server: str
+    number: int
 
 
 def transactions(log: Path) -> Iterator[Transaction]:
@@ -34,11 +35,15 @@ def transactions(log: Path) -> Iterator[Transaction]:
     with log.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise ValueError(f"{log.name} is no log of changes")
+        servers: dict[bytes, str] = {}
         for at, kind in _heads(file):
             if kind == TAGGED_GTID:
                 raise ValueError(f"{log.name} has transactions with tags")
             if kind == GTID:
-                yield Transaction(at, _name(file))
+                _, server, number = _GTID.unpack(file.read(_GTID.size))
+                if server not in servers:
+                    servers[server] = str(uuid.UUID(bytes=server))
+                yield Transaction(at, servers[server], number)
 
 
 def second_event(log: Path) -> int:
@@ -60,8 +65,3 @@ def _heads(file: BinaryIO) -> Iterator[tuple[int, int]]:
             return
         yield at, kind
         at += size
-
-
-def _name(file: BinaryIO) -> str:
-    _, server, number = _GTID.unpack(file.read(_GTID.size))
-    return f"{uuid.UUID(bytes=server)}:{number}"

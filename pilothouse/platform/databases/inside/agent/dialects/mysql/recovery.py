@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent import files
 from pilothouse.platform.databases.inside.agent.dialects.mysql.events import second_event, transactions
-from pilothouse.platform.databases.inside.agent.gtid import covers
+from pilothouse.platform.databases.inside.agent.gtid import has, sets
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 MOST_KEPT = 64 << 20
@@ -22,7 +22,10 @@ MOST_KEPT = 64 << 20
 
 
 def take_back(settings: Settings, term: int, position: str) -> None:
-    """position: of the new primary. What is cut off stays as a log of its own in agent/errant. Raises OSError, ValueError."""
+    """position: of the new primary. What is cut off stays as a log of its own in agent/errant. It takes seconds where the log is large.
+
+    Raises OSError, ValueError.
+    """
     log = _last_log(settings.mysql)
     at = None if log is None else first_missing(log, position)
     if log is None or at is None:
@@ -37,7 +40,8 @@ def take_back(settings: Settings, term: int, position: str) -> None:
 
 def first_missing(log: Path, position: str) -> int | None:
     """Where the first transaction begins that the position has not; None when it has all."""
-    return next((each.at for each in transactions(log) if not covers(position, each.name)), None)
+    known = sets(position)
+    return next((each.at for each in transactions(log) if not has(known, each.server, each.number)), None)
 
 
 def _last_log(folder: Path) -> Path | None:
