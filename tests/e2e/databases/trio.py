@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,37 @@ CREATE_S = 600.0
 """With the making of the image, which the first of a home waits for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """Of servers: what is asked for, the programs, and the statement that gives the transactions that a member has."""
+
+    spec: Mapping[str, str]
+    server: str
+    client: str
+    position: str
+
+
+MARIADB = Flavour({}, "mariadbd", "mariadb", "SELECT @@gtid_binlog_pos")
+MYSQL = Flavour({"flavour": "mysql"}, "mysqld", "mysql", "SELECT @@gtid_executed")
+
+
 @dataclass(frozen=True)
 class Trio:
     cluster: Instance
     namespace: str
+    flavour: Flavour = MARIADB
 
-    def create(self, replicas: int = 3) -> None:
-        self.ask(replicas)
-        self.until_well(CREATE_S)
+    def create(self, replicas: int = 3, version: str = "", within_s: float = CREATE_S) -> None:
+        self.ask(replicas, version)
+        self.until_well(within_s)
         self.sql(self.primary, TABLE)
 
-    def ask(self, replicas: int = 3) -> None:
+    def ask(self, replicas: int = 3, version: str = "") -> None:
         """For the instance, without waiting for it."""
         self.cluster.kubectl("create", "namespace", self.namespace, check=False)
         spec = {
+            **self.flavour.spec,
+            "version": version,
             "replicas": replicas,
             "size": "512Mi",
             "resources": {"cpu": "300m", "memory": "384Mi"},
@@ -113,7 +131,7 @@ class Trio:
 
     def sql(self, member: str, *statements: str, check: bool = True) -> str:
         """As the system's user, over the socket in the member's pod; what the client prints."""
-        client = ["mariadb", "--defaults-file=/run/database/my.cnf", "--batch", "--skip-column-names", "-D", NAME, "-e"]
+        client = [self.flavour.client, "--defaults-file=/run/database/my.cnf", "--batch", "--skip-column-names", "-D", NAME, "-e"]
         return self.kubectl("exec", member, "-c", SERVER, "--", *client, "; ".join(statements), check=check).strip()
 
     # processes
@@ -123,7 +141,7 @@ class Trio:
         return containers.pids(containers.container_id(self.pod(member), container))
 
     def server(self, member: str) -> int:
-        found = [pid for pid in self.pids(member) if containers.name(pid) == "mariadbd"]
+        found = [pid for pid in self.pids(member) if containers.name(pid) == self.flavour.server]
         assert found, f"{member} has no server"
         return found[0]
 
@@ -166,7 +184,7 @@ class Trio:
 
     def histories(self) -> dict[str, str]:
         """Of each member: the checksum of the rows and the transactions that it has."""
-        ask = ("CHECKSUM TABLE written", "SELECT @@gtid_binlog_pos")
+        ask = ("CHECKSUM TABLE written", self.flavour.position)
         names = [each["name"] for each in self.status["members"]]
         return {name: self.sql(name, *ask, check=False) for name in names}
 
