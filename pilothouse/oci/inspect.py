@@ -16,6 +16,10 @@ class InspectError(Exception):
     """An image that cannot be looked at: half a sentence with the cause."""
 
 
+class MissingImage(InspectError):
+    """Its registry answers and does not have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """reference: by its digest, so that it never changes. env, labels: of the image's config, for this machine's architecture."""
@@ -35,7 +39,7 @@ async def inspect(reference: str, *, plain: bool = False) -> Inspected:
     except ProcessTimeout as error:
         raise InspectError(f"its registry did not answer within {_LIMIT_S} s") from error
     if done.returncode != 0:
-        raise InspectError(_why(done))
+        raise _error(done)
     return _read(reference, loads(done.stdout.decode()))
 
 
@@ -62,13 +66,13 @@ def _read(reference: str, document: Object) -> Inspected:
     return Inspected(pinned(reference, document["Digest"]), env, document.get("Labels") or {})
 
 
-def _why(done: Completed) -> str:
+def _error(done: Completed) -> InspectError:
     lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
     last = lines[-1].strip() if lines else "skopeo gave no reason"
     found = _LEVEL.match(last)
     text = (found[1] if found else last).replace('\\"', '"')
     if re.search(r"manifest unknown|name unknown|not found", text):
-        return "its registry has no such image"
+        return MissingImage("its registry has no such image")
     if re.search(r"unauthorized|authentication required|denied", text):
-        return "its registry wants a login"
-    return text[-300:]
+        return InspectError("its registry wants a login")
+    return InspectError(text[-300:])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pilothouse.oci.inspect import Inspected, InspectError, digest_of, inspect
+from pilothouse.oci.inspect import Inspected, InspectError, MissingImage, digest_of, inspect
 from pilothouse.oci.packages.programs import PACKAGE_LABEL, VERSION_LABEL, Image, ImageError, ProgramImages
 from pilothouse.oci.packages.tags import upstream
 from pilothouse.platform.databases.mysql.images import Asked, Ensure
@@ -31,6 +31,8 @@ async def _named(asked: Asked, *, is_own: bool) -> Image:
     """An image of a registry by its digest. What the platform cannot look at nodes may still be able to pull. Raises ImageError."""
     try:
         found = await inspect(asked.image, plain=is_own)
+    except MissingImage as error:
+        raise ImageError(f"the image {asked.image} cannot be had: {error}; name one that is there with --image") from error
     except InspectError as error:
         if digest_of(asked.image):
             return Image(asked.image, "")

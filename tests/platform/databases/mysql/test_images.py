@@ -47,6 +47,26 @@ async def test_an_image_that_a_node_pulls_is_named(tmp_path: Path) -> None:
         assert said == f"orders-0 waits for the image {IMAGE.reference}, which is being pulled"
 
 
+NAMED = Image(f"registry.example/mariadb@sha256:{'a' * 64}", "10.11.18")
+OLDER = Image(f"registry.example/mariadb@sha256:{'b' * 64}", "10.6.20")
+
+
+async def test_an_image_that_is_named_is_run_by_its_digest_and_one_that_cannot_read_the_data_is_not(tmp_path: Path) -> None:
+    async def found(asked: Asked) -> Image:
+        return OLDER if asked.image.endswith(":10.6") else NAMED
+
+    async with nodes_of(tmp_path) as (server, cluster, nodes), operator(server, nodes, image=found):
+        await cluster.create(MYSQLS, instance(image="registry.example/mariadb:10.11"))
+        status = (await cluster.until_one(MYSQLS, "orders", serves))["status"]
+        assert (status["image"], status["imageAsked"]) == (NAMED.reference, "registry.example/mariadb:10.11")
+        await cluster.until_one(MYSQLS, "orders", lambda each: each["status"]["dataVersion"] == "10.11.18")
+        await cluster.patch(MYSQLS, "orders", {"spec": {"image": "registry.example/mariadb:10.6"}})
+        refused = await cluster.until_one(MYSQLS, "orders", says("Healthy", "NoImage"))
+        assert "version 10.6.20 is older than 10.11.18, whose files it cannot read" in (meta.condition(refused, "Healthy") or {})["message"]
+        assert serves(refused)
+        assert refused["status"]["image"] == NAMED.reference
+
+
 def test_a_pod_that_runs_waits_for_no_image() -> None:
     pod = {"metadata": {"uid": "u"}, "status": {"containerStatuses": [{"state": {"running": {}}}, {"state": {}}]}}
     assert not trouble.is_new(pod)
