@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pilothouse.platform.databases.inside.outcome import Failure
 from pilothouse.platform.databases.inside.store.s3 import S3Place, S3Store
-from pilothouse.platform.databases.inside.store.sealed import key_of
+from pilothouse.platform.databases.inside.store.sealed import Keys, key_of
 from pilothouse.platform.databases.inside.store.seam import Store
 from pilothouse.platform.databases.inside.store.volume import VolumeStore
 
@@ -58,9 +58,12 @@ class Settings:
         told = self.document("S3")
         return S3Store(S3Place(told["endpoint"], told["bucket"], told["prefix"], told["region"], told["ca"]), access, secret)
 
-    def key(self) -> bytes:
+    def keys(self) -> Keys:
+        """`key` of the mounted Secret, and those that were it before: `old-1` and whatever else begins so. Raises Failure."""
         try:
-            return key_of(self.key_file.read_text())
+            current = key_of(self.key_file.read_text())
+            others = sorted(path for path in self.key_file.parent.glob("old*") if path.is_file())
+            return Keys(current, tuple(key_of(path.read_text()) for path in others))
         except OSError as error:
             raise Failure("StoreRefused", "the store's encryption key is not there", final=True) from error
         except ValueError as error:

@@ -198,6 +198,7 @@ class BackupStatus(Model):
     seconds: float = 0
     verified: Verification | None = None
     verify_at: str = ""
+    tried_at: str = Field("", description="When a proof last ended, whatever came of it.")
     scheduled: bool = False
     conditions: list[Condition] = Field(default_factory=list, description="Complete, Verified.")
 

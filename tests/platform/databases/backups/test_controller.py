@@ -58,6 +58,25 @@ async def test_the_default_store_is_a_volume_with_a_key_that_stays(tmp_path: Pat
         }
 
 
+async def test_a_key_that_is_lost_is_not_replaced_while_something_is_sealed_with_it(tmp_path: Path) -> None:
+    async with backed_up(tmp_path) as (cluster, _):
+        await make_instance(cluster)
+        await cluster.create(BACKUPS, backup("first", verify=False))
+        await taken(cluster)
+        key = await cluster.get(kinds.SECRETS, "default-key")
+        await cluster.client.delete(kinds.SECRETS, "default-key", "default")
+        await cluster.patch(BACKUP_STORES, "default", {"metadata": {"labels": {"look": "again"}}})
+        found = await cluster.until_one(BACKUP_STORES, "default", says("Ready", "KeyLost"))
+        assert "put it back" in (meta.condition(found, "Ready") or {})["message"]
+        await cluster.create(BACKUPS, backup("second"))
+        assert "put it back" in await message(cluster, "second", "Complete", "KeyLost")
+        assert await cluster.get(kinds.SECRETS, "default-key") is None
+        assert key is not None
+        await cluster.create(kinds.SECRETS, {"metadata": {"name": "default-key"}, "data": key["data"]})
+        await cluster.patch(BACKUP_STORES, "default", {"metadata": {"labels": {"look": "once-more"}}})
+        await taken(cluster, "second")
+
+
 async def test_a_corrupted_backup_says_so_by_itself(tmp_path: Path) -> None:
     async with backed_up(tmp_path) as (cluster, jobs):
         jobs.ends["verify"] = (3, {"reason": "Corrupted", "message": "data in the store has been changed"})

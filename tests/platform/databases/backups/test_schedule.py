@@ -1,3 +1,5 @@
+import pytest
+
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.pattern.backups import labels, proofs
@@ -84,3 +86,10 @@ def test_the_newest_is_proven_again_each_week() -> None:
     assert not proofs.is_due(proven, newest=True, now_s=BEGAN + 6 * DAY_S)
     assert proofs.is_due(proven, newest=True, now_s=BEGAN + 8 * DAY_S)
     assert not proofs.is_due(proven, newest=False, now_s=BEGAN + 8 * DAY_S)
+
+
+@pytest.mark.parametrize(("status", "after_days", "is_due"), [("Unknown", 0.5, False), ("Unknown", 1.5, True), ("False", 30, False)])
+def test_a_proof_that_could_not_be_made_is_tried_again_and_one_that_failed_is_not(status: str, after_days: float, is_due: bool) -> None:
+    conditions = [{"type": "Verified", "status": status, "reason": "StoreUnreachable" if status == "Unknown" else "Corrupted"}]
+    tried: Object = {"spec": {}, "status": {"phase": "Succeeded", "triedAt": meta.rfc3339(BEGAN), "conditions": conditions}}
+    assert proofs.is_due(tried, newest=True, now_s=BEGAN + after_days * DAY_S) == is_due

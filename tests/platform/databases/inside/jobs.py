@@ -16,11 +16,12 @@ from typing import Any
 import pymysql
 
 from pilothouse.platform.databases import inside
+from pilothouse.platform.databases.inside.store.sealed import Keys
 from tests.platform.databases.inside.servers import FakeAgent, as_user, own_folder
 
 PYTHON = "/usr/bin/python3"
 """The distribution's, with its python3-cryptography, as in the image."""
-KEY = bytes(range(32))
+KEYS = Keys(bytes(range(32)))
 LOCATION = "orders-uid-1/backups/nightly"
 _INSIDE = "pilothouse.platform.databases.inside"
 
@@ -57,11 +58,11 @@ class Jobs:
     def __init__(self, folder: Path, agent: FakeAgent | None = None) -> None:
         self.folder = own_folder(folder)
         self.store = own_folder(folder / "store")
-        (folder / "key").write_text(base64.b64encode(KEY).decode())
+        own_folder(folder / "keys").joinpath("key").write_text(base64.b64encode(KEYS.current).decode())
         self.told = {
             "STORE": "volume",
             "STORE_FOLDER": str(self.store),
-            "KEY": str(folder / "key"),
+            "KEY": str(folder / "keys" / "key"),
             "LOCATION": LOCATION,
             "INSTANCE": "orders",
             "INSTANCE_UID": "uid-1",

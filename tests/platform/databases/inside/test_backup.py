@@ -1,6 +1,7 @@
 """A backup of a real server into a store on a volume, and what its verification finds."""
 
 import base64
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from tests.platform.databases.inside import servers
 from tests.platform.databases.inside.jobs import LOCATION, Jobs
 from tests.platform.databases.inside.servers import FakeAgent, Server
+from tests.platform.databases.inside.store import service as services
+from tests.platform.databases.inside.store.contract import get, names, put
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -119,11 +122,40 @@ def test_what_is_forgotten_leaves_nothing(jobs: Jobs) -> None:
     assert list(jobs.store.iterdir()) == []
 
 
-def test_another_key_is_told(jobs: Jobs) -> None:
+def test_a_key_that_is_replaced_or_lost_is_told_and_old_backups_stay_readable(jobs: Jobs) -> None:
     assert jobs.run("backup").code == 0
-    (jobs.folder / "key").write_text(base64.b64encode(bytes(32)).decode())
+    keys = jobs.folder / "keys"
+    old = (keys / "key").read_text()
+    (keys / "key").write_text(base64.b64encode(bytes(32)).decode())
     found = jobs.run("verify")
-    assert (found.code, found.told["reason"]) == (3, "Corrupted")
-    assert "another key" in found.told["message"]
-    (jobs.folder / "key").write_text("short")
+    assert (found.code, found.told["reason"]) == (3, "KeyUnknown")
+    assert "put that one back into the Secret" in found.told["message"]
+    (keys / "old-1").write_text(old)
+    assert jobs.run("verify").code == 0
+    (keys / "key").write_text("short")
     assert jobs.run("backup").told["reason"] == "StoreRefused"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_backup_in_a_bucket_is_proven_and_found_when_it_goes_bad(jobs: Jobs) -> None:
+    credentials = servers.own_folder(jobs.folder / "credentials")
+    for name in ("accessKey", "secretKey"):
+        (credentials / name).write_text("any")
+    with services.service() as service:
+        place = {"endpoint": service.endpoint, "bucket": services.BUCKET, "prefix": "shop", "region": "us-east-1", "ca": ""}
+        told = {"STORE": "s3", "S3": json.dumps(place), "CREDENTIALS": str(credentials)}
+        made = jobs.run("backup", **told)
+        assert (made.code, made.told["reason"]) == (0, ""), made.log
+        assert jobs.run("verify", **told).code == 0
+        store, data = service.store(prefix="shop"), f"{LOCATION}/data"
+        changed = bytearray(get(store, data))
+        changed[len(changed) // 2] ^= 1
+        put(store, data, bytes(changed))
+        found = jobs.run("verify", **told)
+        assert (found.code, found.told["reason"]) == (3, "Corrupted")
+        gone = jobs.run("verify", **told | {"S3": json.dumps(place | {"bucket": "gone"})})
+        assert (gone.code, gone.told["reason"]) == (3, "StoreRefused")
+        assert "does not exist: make it" in gone.told["message"]
+        assert jobs.run("forget", ARCHIVE="orders-uid-1/archive", NEEDED="all", **told).code == 0
+        assert names(store) == []

@@ -13,10 +13,11 @@ from pilothouse.platform.databases.inside.archive.merges import FAN, MOST_BYTES,
 from pilothouse.platform.databases.inside.archive.runs import Link, in_place, is_whole, runs
 from pilothouse.platform.databases.inside.archive.segment import Group, Name
 from pilothouse.platform.databases.inside.restore.select import Target, transactions
+from pilothouse.platform.databases.inside.store.sealed import Keys
 from pilothouse.platform.databases.inside.store.seam import Entry, StoreError
 from tests.platform.databases.inside.store.fake import FakeStore, FakeWriter
 
-KEY = bytes(range(32))
+KEYS = Keys(bytes(range(32)))
 PREFIX = "orders-uid-1/archive"
 FORMAT = bytes(19) + b"10.11".ljust(52, b"\0") + b"when" + b"lengths" + b"sums"
 
@@ -74,7 +75,7 @@ def merged(archive: Archive) -> Merger:
 
 @pytest.fixture
 def archive() -> Archive:
-    return Archive(FakeStore(), KEY, PREFIX)
+    return Archive(FakeStore(), KEYS, PREFIX)
 
 
 def spans(archive: Archive) -> list[int]:
@@ -141,12 +142,12 @@ def test_what_a_failover_made_void_goes_too_and_does_not_come_back(archive: Arch
 
 def test_nothing_is_lost_wherever_merging_ends() -> None:
     whole = DyingStore()
-    filled(Archive(whole, KEY, PREFIX), FAN + 1)
+    filled(Archive(whole, KEYS, PREFIX), FAN + 1)
     before = whole.steps
-    merged(Archive(whole, KEY, PREFIX))
+    merged(Archive(whole, KEYS, PREFIX))
     for step in range(before + 1, whole.steps + 1, 5):
         store = DyingStore()
-        archive = Archive(store, KEY, PREFIX)
+        archive = Archive(store, KEYS, PREFIX)
         written = filled(archive, FAN + 1)
         store.dies_at = step
         with pytest.raises(KeyboardInterrupt):
@@ -192,7 +193,7 @@ class ChangingStore(FakeStore):
 
 def test_a_listing_that_misses_some_is_made_again() -> None:
     store = ChangingStore()
-    archive = Archive(store, KEY, PREFIX)
+    archive = Archive(store, KEYS, PREFIX)
     written = filled(archive, 5)
     store.missed = "000000000003"
     assert read(archive) == written
@@ -205,7 +206,7 @@ def test_a_listing_in_order_that_misses_the_parts_meets_the_merged_one() -> None
 
 
 def test_a_segment_that_cannot_be_read_is_told_and_left() -> None:
-    archive = Archive(store := FakeStore(), KEY, PREFIX)
+    archive = Archive(store := FakeStore(), KEYS, PREFIX)
     filled(archive, 2 * FAN)
     broken = archive.path(in_place(archive.stored())[4])
     store.things[broken] = store.things[broken][:-1]

@@ -17,7 +17,7 @@ from pilothouse.platform.databases.inside.archive.contents import Archive
 from pilothouse.platform.databases.inside.archive.merges import FAN
 from pilothouse.platform.databases.inside.store.volume import VolumeStore
 from tests.platform.databases.inside import servers
-from tests.platform.databases.inside.jobs import KEY, Jobs
+from tests.platform.databases.inside.jobs import KEYS, Jobs
 from tests.platform.databases.inside.servers import FakeAgent, Server, as_user, free_port, own_folder
 
 ARCHIVE = "orders-uid-1/archive"
@@ -250,7 +250,7 @@ def test_segments_of_a_busy_server_are_merged_and_restored_exactly(jobs: Jobs, o
             orders.sql(f"INSERT INTO bank.moves (amount) VALUES ({number})")
             points.append(({"GTID": position(orders)}, moves(orders)))
             archive.wait_for(position(orders))
-        stored = Archive(VolumeStore(jobs.store), KEY, ARCHIVE)
+        stored = Archive(VolumeStore(jobs.store), KEYS, ARCHIVE)
         archive.until(lambda state: len(stored.stored()) < FAN)
     for number in (20, FAN + 5):
         told, expected = points[number]
@@ -258,7 +258,7 @@ def test_segments_of_a_busy_server_are_merged_and_restored_exactly(jobs: Jobs, o
 
 
 def _archived(jobs: Jobs) -> list[str]:
-    archive = Archive(VolumeStore(jobs.store), KEY, ARCHIVE)
+    archive = Archive(VolumeStore(jobs.store), KEYS, ARCHIVE)
     return [group.gtid for run in archive.runs() for link in run for _, groups in archive.sections(link) for group in groups]
 
 

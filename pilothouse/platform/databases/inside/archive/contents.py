@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pilothouse.platform.databases.inside.archive.position import after, contains, position, text
 from pilothouse.platform.databases.inside.archive.runs import Link, Run, behind, in_place, index_of, is_whole, runs, until
 from pilothouse.platform.databases.inside.archive.segment import Group, Name, Section, encode, sections
-from pilothouse.platform.databases.inside.store.sealed import Sealer, get, put, unsealed
+from pilothouse.platform.databases.inside.store.sealed import Keys, Sealer, get, put, unsealed
 from pilothouse.platform.databases.inside.store.seam import Missing, Store, StoreError
 
 _LISTINGS = 3
@@ -15,8 +15,8 @@ _TURNED = "the archive took another way, after a failover, while it was read: it
 
 
 class Archive:
-    def __init__(self, store: Store, key: bytes, prefix: str) -> None:
-        self._store, self._key, self._prefix = store, key, prefix
+    def __init__(self, store: Store, keys: Keys, prefix: str) -> None:
+        self._store, self._keys, self._prefix = store, keys, prefix
 
     def path(self, name: Name) -> str:
         return f"{self._prefix}/{name.text}"
@@ -54,7 +54,7 @@ class Archive:
 
     def _behind(self, name: Name, at: str, last: str) -> Iterator[Section]:
         begin, passed = position(at), name.after
-        for format_event, groups in sections(unsealed(self._store, self.path(name), self._key)):
+        for format_event, groups in sections(unsealed(self._store, self.path(name), self._keys)):
             inside = until(groups, last)
             fresh = [each for each in inside if not contains(begin, each.gtid)]
             passed = _position_after(passed, inside[: len(inside) - len(fresh)])
@@ -71,7 +71,7 @@ class Archive:
 
     def put(self, name: Name, found: Iterable[Section]) -> int:
         """Section by section. Returns its size in the store."""
-        sealer = Sealer(self._store, self.path(name), self._key)
+        sealer = Sealer(self._store, self.path(name), self._keys)
         try:
             for format_event, groups in found:
                 sealer.write(encode(format_event, groups))
@@ -89,12 +89,12 @@ class Archive:
         self._store.delete(self.path(name))
 
     def say_until(self, seen_us: int, at: str) -> None:
-        put(self._store, f"{self._prefix}-until", self._key, json.dumps({"seenUs": seen_us, "position": at}).encode())
+        put(self._store, f"{self._prefix}-until", self._keys, json.dumps({"seenUs": seen_us, "position": at}).encode())
 
     def until(self) -> tuple[int, str]:
         """(0, "") when nothing was said."""
         try:
-            found = json.loads(get(self._store, f"{self._prefix}-until", self._key))
+            found = json.loads(get(self._store, f"{self._prefix}-until", self._keys))
         except Missing:
             return 0, ""
         return found["seenUs"], found["position"]

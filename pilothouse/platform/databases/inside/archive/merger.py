@@ -13,7 +13,7 @@ from pilothouse.platform.databases.inside.archive.merges import FAN, Merge, merg
 from pilothouse.platform.databases.inside.archive.runs import in_place, runs
 from pilothouse.platform.databases.inside.archive.segment import Name, Section
 from pilothouse.platform.databases.inside.outcome import say
-from pilothouse.platform.databases.inside.store.sealed import BrokenSeal
+from pilothouse.platform.databases.inside.store.sealed import BrokenSeal, UnknownKey
 from pilothouse.platform.databases.inside.store.seam import Missing, StoreError
 
 PAUSE_S = 1.0
@@ -21,11 +21,12 @@ _AGAIN_S = 60.0
 
 
 class Merger:
-    """broken: segments that cannot be read, and are left as they are."""
+    """broken: segments that cannot be read, and are left as they are. sealed: those under a key that is not among the store's now."""
 
     def __init__(self, archive: Archive, keeper: Keeper) -> None:
         self._archive, self._keeper = archive, keeper
         self.broken: frozenset[Name] = frozenset()
+        self.sealed: frozenset[Name] = frozenset()
 
     def run(self) -> None:
         """For ever: at once, and whenever enough has been written since."""
@@ -50,7 +51,7 @@ class Merger:
             self._archive.remove(name)
         self.broken &= stored.keys()
         for run in runs(names):
-            for merge in merges(run, stored, self.broken):
+            for merge in merges(run, stored, self.broken | self.sealed):
                 self._merge(merge)
         self._keeper.tell_broken(min((self._archive.path(name) for name in self.broken), default=""))
 
@@ -69,6 +70,9 @@ class Merger:
         for link in merge.links:
             try:
                 yield from self._archive.sections(link)
+            except UnknownKey:
+                self.sealed |= {link.name}
+                raise
             except BrokenSeal:
                 self.broken |= {link.name}
                 raise

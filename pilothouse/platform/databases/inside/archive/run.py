@@ -42,7 +42,7 @@ _STEPS_BACK = 1000
 
 def run(environ: Mapping[str, str], arguments: list[str]) -> int:
     settings = Settings.of(environ)
-    archive = Archive(settings.store(), settings.key(), settings["ARCHIVE"])
+    archive = Archive(settings.store(), settings.keys(), settings["ARCHIVE"])
     found = _patiently(archive)
     last = found[-1][-1].name if found else Name(0, "", "")
     keeper = Keeper(archive, last.number + 1, last.last)

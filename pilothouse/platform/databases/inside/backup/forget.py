@@ -28,7 +28,7 @@ def forget(settings: Settings) -> Mapping[str, object]:
             _remove(store, f"{settings['ARCHIVE']}/")
             store.delete(f"{settings['ARCHIVE']}-until")
         elif needed:
-            Archive(store, settings.key(), settings["ARCHIVE"]).remove_before(needed)
+            Archive(store, settings.keys(), settings["ARCHIVE"]).remove_before(needed)
     return {}
 
 

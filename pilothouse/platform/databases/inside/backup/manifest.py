@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from pilothouse.platform.databases.inside.backup.survey import Table
-from pilothouse.platform.databases.inside.store.sealed import BrokenSeal, get, put
+from pilothouse.platform.databases.inside.store.sealed import BrokenSeal, Keys, get, put
 from pilothouse.platform.databases.inside.store.seam import Store
 
 FORMAT = 1
@@ -36,13 +36,13 @@ class Manifest:
         return sum(table.rows for table in self.tables)
 
 
-def write(store: Store, key: bytes, location: str, manifest: Manifest) -> int:
-    return put(store, f"{location}/{MANIFEST}", key, json.dumps(asdict(manifest)).encode())
+def write(store: Store, keys: Keys, location: str, manifest: Manifest) -> int:
+    return put(store, f"{location}/{MANIFEST}", keys, json.dumps(asdict(manifest)).encode())
 
 
-def read(store: Store, key: bytes, location: str) -> Manifest:
+def read(store: Store, keys: Keys, location: str) -> Manifest:
     """Raises Missing, BrokenSeal, StoreError."""
-    found = json.loads(get(store, f"{location}/{MANIFEST}", key))
+    found = json.loads(get(store, f"{location}/{MANIFEST}", keys))
     if found.get("format") != FORMAT:
         raise BrokenSeal(f"{location}/{MANIFEST} is of format {found.get('format')}, and this version reads {FORMAT}")
     return Manifest(**found | {"tables": [Table(**table) for table in found["tables"]]})

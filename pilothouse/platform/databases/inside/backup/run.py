@@ -36,7 +36,7 @@ def backup(settings: Settings) -> Mapping[str, object]:
 class _Backup:
     def __init__(self, settings: Settings) -> None:
         self.told = settings
-        self.store, self.key, self.location = settings.store(), settings.key(), settings["LOCATION"]
+        self.store, self.keys, self.location = settings.store(), settings.keys(), settings["LOCATION"]
         self.member = Member(settings["MEMBER_HOST"], int(settings["MEMBER_PORT"]), settings.tls)
         self.method, self.folder = settings["METHOD"], settings.scratch / "data"
 
@@ -61,12 +61,12 @@ class _Backup:
             sealer.commit()
         say(f"{sealer.size} bytes are in the store; a server starts on the copy")
         made = self._described(began, copied, gtid, sealer)
-        manifest.write(self.store, self.key, self.location, made)
+        manifest.write(self.store, self.keys, self.location, made)
         return made
 
     @contextmanager
     def _sealer(self) -> Iterator[Sealer]:
-        sealer = Sealer(self.store, f"{self.location}/{DATA}", self.key)
+        sealer = Sealer(self.store, f"{self.location}/{DATA}", self.keys)
         try:
             yield sealer
         except BaseException:

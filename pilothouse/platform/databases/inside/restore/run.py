@@ -34,22 +34,22 @@ def restore(settings: Settings) -> Mapping[str, object]:
 class _Restore:
     def __init__(self, settings: Settings) -> None:
         self.told = settings
-        self.store, self.key, self.location = settings.store(), settings.key(), settings["LOCATION"]
+        self.store, self.keys, self.location = settings.store(), settings.keys(), settings["LOCATION"]
         self.member = Member(settings["MEMBER_HOST"], int(settings["MEMBER_PORT"]), settings.tls)
 
     def make(self) -> Mapping[str, object]:
-        recorded = manifest.read(self.store, self.key, self.location)
+        recorded = manifest.read(self.store, self.keys, self.location)
         wanted = target(self.told.environ.get("TIME", ""), self.told.environ.get("GTID", ""))
         if wanted == Target() and recorded.method == "physical":
             say(f"{self.location} goes to {self.member.host}")
-            self.member.seed(self.told["SEED"], unsealed(self.store, f"{self.location}/{DATA}", self.key))
+            self.member.seed(self.told["SEED"], unsealed(self.store, f"{self.location}/{DATA}", self.keys))
             return {"gtid": recorded.gtid, "transactions": 0}
         return self._rebuilt(recorded, wanted)
 
     def _rebuilt(self, recorded: Manifest, wanted: Target) -> Mapping[str, object]:
         folder, own = self.told.scratch / "data", tools.of_image()
         say(f"restoring {self.location} here")
-        unpacked(self.store, self.key, self.location, recorded.method, folder)
+        unpacked(self.store, self.keys, self.location, recorded.method, folder)
         with scratch(folder, own.replaying) as server:
             with server.connect() as connection:
                 own.number_from(connection, recorded.gtid)
@@ -59,5 +59,5 @@ class _Restore:
         return {"gtid": last or recorded.gtid, "transactions": count}
 
     def _replayed(self, server: Scratch, recorded: Manifest, wanted: Target) -> tuple[int, str]:
-        archive = Archive(self.store, self.key, self.told["ARCHIVE"])
+        archive = Archive(self.store, self.keys, self.told["ARCHIVE"])
         return replay(server, transactions(archive.runs(), recorded.gtid, archive.until(), wanted, archive.sections))

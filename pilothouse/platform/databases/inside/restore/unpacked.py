@@ -6,13 +6,13 @@ from pilothouse.platform.databases.inside.backup.load import load
 from pilothouse.platform.databases.inside.backup.manifest import DATA
 from pilothouse.platform.databases.inside.backup.unpack import Unpacking, prepare
 from pilothouse.platform.databases.inside.outcome import Failure
-from pilothouse.platform.databases.inside.store.sealed import unsealed
+from pilothouse.platform.databases.inside.store.sealed import Keys, unsealed
 from pilothouse.platform.databases.inside.store.seam import Store
 
 
-def unpacked(store: Store, key: bytes, location: str, method: str, folder: Path) -> None:
+def unpacked(store: Store, keys: Keys, location: str, method: str, folder: Path) -> None:
     """Raises Failure when the copy is no copy, and the errors of `unsealed`."""
-    parts = unsealed(store, f"{location}/{DATA}", key)
+    parts = unsealed(store, f"{location}/{DATA}", keys)
     try:
         if method == "logical":
             load(folder, parts)

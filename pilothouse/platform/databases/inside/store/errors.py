@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from pilothouse.platform.databases.inside.outcome import Failure
-from pilothouse.platform.databases.inside.store.sealed import BrokenSeal
+from pilothouse.platform.databases.inside.store.sealed import BrokenSeal, UnknownKey
 from pilothouse.platform.databases.inside.store.seam import Missing, StoreError
 
 
@@ -17,5 +17,7 @@ def told() -> Iterator[None]:
         raise Failure(error.reason, error.message, final=error.reason in ("StoreFull", "StoreRefused")) from error
     except Missing as error:
         raise Failure("Missing", f"{error} is not in the store", final=True) from error
+    except UnknownKey as error:
+        raise Failure("KeyUnknown", str(error), final=True) from error
     except BrokenSeal as error:
         raise Failure("Corrupted", str(error), final=True) from error

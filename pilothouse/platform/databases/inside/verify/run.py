@@ -26,11 +26,11 @@ def run(environ: Mapping[str, str], arguments: list[str]) -> int:
 def verify(settings: Settings) -> Mapping[str, object]:
     """Returns what was compared. A backup that does not pass is a Failure "Corrupted" or "Missing"."""
     began = time.monotonic()
-    store, key, location = settings.store(), settings.key(), settings["LOCATION"]
+    store, keys, location = settings.store(), settings.keys(), settings["LOCATION"]
     with told():
-        recorded = manifest.read(store, key, location)
+        recorded = manifest.read(store, keys, location)
         say(f"restoring {location}/{DATA} of {recorded.bytes} bytes")
-        unpacked(store, key, location, recorded.method, settings.scratch / "data")
+        unpacked(store, keys, location, recorded.method, settings.scratch / "data")
     with scratch(settings.scratch / "data") as server, server.connect() as connection:
         found = list(differences(recorded.tables, survey(connection)))
     if found:

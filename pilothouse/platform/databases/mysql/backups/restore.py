@@ -20,7 +20,10 @@ TASK = "restore"
 WISH = "databases.pilothouse.dev/restore"
 """Annotation of the Job: a digest of what was asked for. Another wish is another Job."""
 AGAIN_S = 15.0
-FINAL = ("OutsideLogs", "NoSuchPoint", "NoBackup", "Corrupted", "Missing", "ReplayFailed", "NoRoom", "StoreRefused", "NoStore")
+FINAL = (
+    *("OutsideLogs", "NoSuchPoint", "NoBackup", "Corrupted", "Missing", "KeyUnknown"),
+    *("ReplayFailed", "NoRoom", "StoreRefused", "NoStore"),
+)
 """Reasons that another attempt does not help: the instance has to be told otherwise, or deleted."""
 
 

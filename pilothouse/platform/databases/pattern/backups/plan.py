@@ -73,6 +73,8 @@ def _pending(backup: Object, seen: Seen, source: Source, now_s: float) -> Plan:
         return _waits(backup, "NoStore", f"BackupStore {name} does not exist: make it", now_s)
     if wrong := stores.faults(store):
         return _waits(backup, "InvalidStore", f"BackupStore {name}: {wrong[0]}", now_s)
+    if lost := stores.lost(store):
+        return _waits(backup, stores.KEY_LOST, lost, now_s)
     if earlier := _earlier(backup, seen.others):
         return _waits(backup, "Queued", f"waits for backup {earlier}: one of an instance is taken at a time", now_s)
     target, image = source.target(instance), source.image(instance)
@@ -136,6 +138,8 @@ def _prove(backup: Object, seen: Seen, now_s: float) -> Plan:
         return Plan(remove=_all(seen), again_s=proofs.again_s(backup, is_newest, now_s))
     if seen.store is None:
         return _unproven(backup, "NoStore", f"BackupStore {store_of(backup, seen.instance)} does not exist: make it as it was", now_s)
+    if lost := stores.lost(seen.store):
+        return _unproven(backup, stores.KEY_LOST, lost, now_s)
     said = backup["status"]
     room = Room(str(max(1 << 30, 2 * int(said.get("uncompressedBytes") or 0))))
     task = Task(VERIFY, said["image"], seen.program, {"LOCATION": said["location"]}, stores.access(seen.store), None, room)

@@ -7,6 +7,8 @@ from pilothouse.model.json import Object
 from pilothouse.platform.databases.pattern.backups.jobs import Result
 
 WEEK_S = 7 * 86400
+DAY_S = 86400
+"""Before a proof that could not be made, for want of the store or of room, is tried again."""
 CORRUPTED = ("Corrupted", "Missing")
 """Reasons by which a proof has failed; for any other the backup is as good as it was, only not proven now."""
 
@@ -21,20 +23,21 @@ def is_due(backup: Object, newest: bool, now_s: float) -> bool:
         return True
     if not spec.get("verify", True):
         return False
-    if not proof or proof["reason"] == "NoStore":
+    if not proof or proof["reason"] in ("NoStore", "KeyLost"):
         return True
-    return newest and proof["status"] == "True" and now_s - meta.parse_rfc3339(_at(backup)) > WEEK_S
+    due_s = _due_s(backup)
+    return newest and due_s is not None and now_s > due_s
 
 
 def again_s(backup: Object, newest: bool, now_s: float) -> float | None:
-    """When to look whether the weekly proof is due."""
-    at = _at(backup)
-    return max(1.0, meta.parse_rfc3339(at) + WEEK_S - now_s + 1) if newest and at else None
+    """When to look whether the next proof is due."""
+    due_s = _due_s(backup)
+    return max(1.0, due_s - now_s + 1) if newest and due_s is not None else None
 
 
 def proven(backup: Object, result: Result) -> Object:
     """What of the status changes by the end of a proof."""
-    status: Object = {"verifyAt": backup["spec"].get("verifyAt") or ""}
+    status: Object = {"verifyAt": backup["spec"].get("verifyAt") or "", "triedAt": result.at}
     condition: Object = {"type": "Verified", "observedGeneration": meta.generation(backup)}
     if result.succeeded:
         tables, rows = int(str(result.said.get("tables") or 0)), int(str(result.said.get("rows") or 0))
@@ -51,5 +54,9 @@ def newest(backups: Sequence[Object]) -> Object | None:
     return max(good, key=lambda each: each["status"].get("finishedAt") or "", default=None)
 
 
-def _at(backup: Object) -> str:
-    return str(((backup.get("status") or {}).get("verified") or {}).get("at") or "")
+def _due_s(backup: Object) -> float | None:
+    """Of the next proof of the newest backup. One that has failed stays what it is: what lies in the store does not heal."""
+    status = backup.get("status") or {}
+    proof = (meta.condition(backup, "Verified") or {}).get("status")
+    at, after_s = ((status.get("verified") or {}).get("at"), WEEK_S) if proof == "True" else (status.get("triedAt"), DAY_S)
+    return meta.parse_rfc3339(at) + after_s if at and proof in ("True", "Unknown") else None

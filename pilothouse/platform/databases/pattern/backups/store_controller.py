@@ -24,6 +24,8 @@ from pilothouse.platform.databases.resource import BACKUP_STORES
 REFUSED = (BadRequest, Forbidden, Invalid)
 REFUSED_S = 15.0
 KEY_BYTES = 32
+KEY_EACH_S = 300.0
+"""Between looks whether the key is still there."""
 
 
 class StoreController:
@@ -47,32 +49,37 @@ class StoreController:
             return None
         mine = [each for each in self.cache.backups.items() if self._store_key(each) == key]
         try:
-            if not stores.faults(store):
-                await self._ensure(store)
+            said = stores.ready(store, mine)
+            if not stores.faults(store) and not await self._ensure(store, sealed=stores.sealed(mine)):
+                said = stores.key_lost(store, mine)
         except REFUSED as error:
             await self._write_status(store, mine, ("False", "Refused", error.message), observed=False)
             return REFUSED_S
-        await self._write_status(store, mine, stores.ready(store, mine))
-        return None
+        await self._write_status(store, mine, said)
+        return REFUSED_S if said[1] == stores.KEY_LOST else KEY_EACH_S
 
     def _store_key(self, backup: Object) -> str:
         return f"{meta.namespace(backup)}/{store_of(backup, self.cache.instance(backup))}"
 
-    async def _ensure(self, store: Object) -> None:
+    async def _ensure(self, store: Object, *, sealed: bool) -> bool:
+        """sealed: whether something lies there that a new key would not open. Returns whether the key is there."""
         await self._create(kinds.CONFIGMAPS, programs.config_map(store, self.program))
         key = {"key": base64.b64encode(base64.b64encode(secrets.token_bytes(KEY_BYTES))).decode()}
         metadata = {"name": labels.key_secret(store), "namespace": meta.namespace(store)}
-        await self._create(kinds.SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": key})
+        secret: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": key}
+        # Whether it is there is asked without the right to read it.
+        is_lost = await self._create(kinds.SECRETS, secret, dry_run=sealed) and sealed
         claim, seen = stores.claim(store), (store.get("status") or {}).get("observedGeneration", 0)
         if claim is not None and not await self._create(kinds.PERSISTENTVOLUMECLAIMS, claim) and seen != meta.generation(store):
             # Only the room grows; a claim that asks for less is refused by the cluster, in its own words.
             change = {"spec": {"resources": claim["spec"]["resources"]}}
             await self.client.patch(kinds.PERSISTENTVOLUMECLAIMS, meta.name(claim), change, namespace=meta.namespace(claim))
+        return not is_lost
 
-    async def _create(self, resource: Resource, obj: Object) -> bool:
+    async def _create(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> bool:
         """Whether it was not there."""
         with contextlib.suppress(AlreadyExists):
-            await self.client.create(resource, obj)
+            await self.client.create(resource, obj, dry_run=dry_run)
             return True
         return False
 

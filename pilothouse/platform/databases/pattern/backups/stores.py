@@ -11,6 +11,7 @@ from pilothouse.platform.databases.pattern.backups import labels
 from pilothouse.platform.databases.resource import BACKUP_STORES
 
 DEFAULT_SIZE = "10Gi"
+KEY_LOST = "KeyLost"
 _STORE_REASONS = ("StoreFull", "StoreRefused", "StoreUnreachable", "StoreFailed")
 
 
@@ -88,6 +89,23 @@ def ready(store: Object, backups: Sequence[Object]) -> tuple[str, str, str]:
     if newest is not None and newest["status"].get("reason") in _STORE_REASONS:
         return "False", newest["status"]["reason"], newest["status"].get("message") or ""
     return "True", "Usable", ""
+
+
+def sealed(backups: Sequence[Object]) -> bool:
+    """Whether one of them lies in its store."""
+    return any((each.get("status") or {}).get("phase") == "Succeeded" for each in backups)
+
+
+def key_lost(store: Object, backups: Sequence[Object]) -> tuple[str, str, str]:
+    good = sum(sealed([each]) for each in backups)
+    what = f"Secret {labels.key_secret(store)} is not there, and its key is all that opens {good} backups"
+    return "False", KEY_LOST, f"{what}: put it back; or delete these Backups, and a new key is made"
+
+
+def lost(store: Object) -> str:
+    """The sentence that says so; "" when the key is there, as far as is known."""
+    found = meta.condition(store, "Ready") or {}
+    return str(found["message"]) if found.get("reason") == KEY_LOST else ""
 
 
 def _secret(name: str, secret: str, path: str) -> tuple[Object, Object]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.platform.databases.inside.jobs import LOCATION, remove_program
 from tests.platform.databases.inside.mysql.root import MySQLAgent, MySQLJobs, MySQLServer, needs_mysql, unpacked
-from tests.platform.databases.inside.servers import own_folder
+from tests.platform.databases.inside.servers import own_folder, user
 from tests.platform.databases.inside.test_restore import ARCHIVE, Archiving, archiving, moves
 
 pytestmark = [needs_mysql, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -31,6 +31,8 @@ def orders(place: Path) -> Iterator[MySQLServer]:
             "CREATE TABLE bank.noise (id INT PRIMARY KEY, bytes VARBINARY(1000))",
             f"INSERT INTO bank.noise {_MANY} SELECT i, RANDOM_BYTES(900) FROM n",
             "CREATE USER app IDENTIFIED BY 'secret'",
+            f"CREATE USER '{user()}'@localhost",
+            f"GRANT REPLICATION SLAVE ON *.* TO '{user()}'@localhost",
         )
         yield running
     finally:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from pilothouse.platform.databases.inside.store.s3 import PART
-from pilothouse.platform.databases.inside.store.sealed import BrokenSeal, Sealer, unsealed
+from pilothouse.platform.databases.inside.store.sealed import BrokenSeal, Keys, Sealer, unsealed
 from pilothouse.platform.databases.inside.store.seam import Missing, Store
 
-KEY = bytes(range(32))
+KEYS = Keys(bytes(range(32)))
 
 
 def put(store: Store, name: str, data: bytes) -> None:
@@ -87,14 +87,14 @@ class StoreContract:
 
     def test_a_sealed_thing_is_read_as_it_was(self, store: Store) -> None:
         data = os.urandom(3_500_000)
-        sealer = Sealer(store, "orders/sealed", KEY)
+        sealer = Sealer(store, "orders/sealed", KEYS)
         for part in _parts(data):
             sealer.write(part)
         sealer.commit()
-        assert b"".join(unsealed(store, "orders/sealed", KEY)) == data
+        assert b"".join(unsealed(store, "orders/sealed", KEYS)) == data
         put(store, "orders/other", get(store, "orders/sealed"))
         with pytest.raises(BrokenSeal):
-            list(unsealed(store, "orders/other", KEY))
+            list(unsealed(store, "orders/other", KEYS))
 
 
 def _parts(data: bytes) -> Iterator[bytes]:
