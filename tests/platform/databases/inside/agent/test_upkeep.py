@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
+from pilothouse.platform.databases.inside.agent import changes
 from tests.platform.databases.inside.agent.test_replication import EMPTY, eventually
 from tests.platform.databases.lab import ACCOUNT, MIB, Lab, Member
 
@@ -138,6 +139,16 @@ def test_no_password_is_in_any_log(member: Member) -> None:
     assert files
     for path in files:
         assert b"secret" not in path.read_bytes(), path
+
+
+def test_a_log_of_changes_tells_the_position_that_it_begins_at(member: Member) -> None:
+    member.applied(archive={"position": "0-1-1"})
+    member.root("CREATE DATABASE told", "FLUSH BINARY LOGS")
+    found = changes.logs(member.folder / "data" / "mysql", time.time())
+    assert changes.begin(found[0].path) == ""
+    assert changes.begin(found[-1].path) == member.root("SELECT @@gtid_binlog_pos")
+    assert variable(member, "binlog_expire_logs_seconds") == "0"
+    member.applied(archive=None)
 
 
 def test_a_stopped_server_stays_stopped_and_comes_back_when_it_is_wanted(member: Member) -> None:

@@ -1,3 +1,4 @@
+import base64
 import os
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from pilothouse.platform.databases.inside.store.volume import VolumeStore
 
 KEYS = Keys(bytes(range(32)))
 SEALED = CHUNK + 16
+FIRST = "cGlsb3Rob3VzZS1zZWFsLTEKyXRbJMohJB7wFWozLuV2LcLbm1Kg9gV4jTVHUZ06W3BP28V5rUWQFWCnQvJUynYh5pV9hlb4iaS/1CSL1f5u4VfA8XRy0X5YoB3k"
+"""A sealed file of the first version."""
 
 
 @pytest.fixture
@@ -63,8 +66,7 @@ def test_a_key_that_was_replaced_is_asked_for_by_its_name(store: VolumeStore, se
 
 def test_what_the_first_version_sealed_is_read(store: VolumeStore, tmp_path: Path) -> None:
     """It did not name its key."""
-    sealed = Path(__file__).with_name("sealed-1.bin").read_bytes()
-    (tmp_path / "first").write_bytes(sealed)
+    (tmp_path / "first").write_bytes(base64.b64decode(FIRST))
     assert get(store, "first", Keys(bytes(32), (KEYS.current,))) == b"sealed by the first version"
     with pytest.raises(BrokenSeal, match="another key"):
         get(store, "first", Keys(bytes(32)))
