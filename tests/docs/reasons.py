@@ -39,8 +39,9 @@ _OTHERS = (
     "StopPodSandbox StopSignal SuccessCriteriaMet TaintToleration TokenRequest TraceConfig UpdateContainerResources "
     "VolumeBinding VolumePopulator VolumeSnapshot VolumeSnapshotClass VolumeSnapshotContent VolumeSnapshotNamespace "
     "VolumeZone WorkingDir "
-    "EntityTooLarge InitiateMultipartUploadResult InsufficientStorage InternalError NextContinuationToken NoSuchKey NoSuchUpload "
-    "OperationAborted RequestTimeout ServiceUnavailable SlowDown UploadId"
+    "EntityTooLarge InitiateMultipartUploadResult InsufficientStorage InternalError IsTruncated NextContinuationToken "
+    "NextKeyMarker NextUploadIdMarker NoSuchBucket NoSuchKey NoSuchUpload OperationAborted RequestTimeout RequestTimeTooSkewed "
+    "ServiceUnavailable SlowDown UploadId"
 )
 NO_REASONS = frozenset(_OTHERS.split())
 """Kinds, types of conditions, values of fields, calls of the container runtime, plug-ins of the scheduler, words of S3."""
