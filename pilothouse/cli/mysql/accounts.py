@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.session import copyable, placed
+from pilothouse.cli.session import Session, connected, copyable, placed
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.resource import Resource
@@ -17,6 +18,8 @@ from pilothouse.model.resource import Resource
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
+UNTOUCHED = "  restarts: none\n  read-only: 0 s"
+"""What a change of accounts or databases is announced to do to the servers."""
 POLL_S = 0.2
 GIVE_UP_S = 10.0
 """How long a refusal may stay until it is believed: another object, or an instance that starts, may end it."""
@@ -35,6 +38,37 @@ def first(instance: str) -> str:
     from pilothouse.platform.databases.mysql import names
 
     return names.account(instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """own: the row of what comes with the instance, before those of `row`. way: the command that adds another, without `ph`."""
+
+    headings: list[str]
+    own: Sequence[object]
+    row: Callable[[Object], Sequence[object]]
+    way: str
+
+
+Of = Callable[["Client", str, str], Awaitable[list[Object]]]
+"""The objects of a kind that an instance of a namespace has."""
+
+
+async def listed(session: Session, name: str, namespace: str, how: str, of: Of, table: Table) -> None:
+    """how: as of `output.OUTPUT`."""
+    from pilothouse.cli.mysql.lookup import find_instance
+
+    async with connected(session) as client:
+        await find_instance(client, name, namespace)
+        found = await of(client, name, namespace)
+    if how != "table":
+        output.document(found, how)
+        return
+    output.table(table.headings, [table.own, *map(table.row, found)])
+    for line in troubles(found):
+        output.say(line)
+    if not found:
+        output.note(f"`{copyable(table.way, namespace)}` adds another")
 
 
 async def find_user(client: "Client", instance: Object, name: str) -> Object:
@@ -83,8 +117,17 @@ def is_ready(obj: Object) -> bool:
 
 def refused_rights(obj: Object) -> str:
     """Which rights of an account are refused while all else of it is carried out, a sentence; "" for none."""
+    return _partial(obj, "GrantsRefused")
+
+
+def waiting_rights(obj: Object) -> str:
+    """Which rights of an account wait for their tables while all else of it is carried out, a sentence; "" for none."""
+    return _partial(obj, "GrantsWait")
+
+
+def _partial(obj: Object, reason: str) -> str:
     ready = meta.condition(obj, "Ready") or {}
-    return output.harmless(ready.get("message") or "") if _is_current(obj) and ready.get("reason") == "GrantsRefused" else ""
+    return output.harmless(ready.get("message") or "") if _is_current(obj) and ready.get("reason") == reason else ""
 
 
 def _is_current(obj: Object) -> bool:
@@ -121,7 +164,7 @@ async def settle(
         async with asyncio.timeout(timeout_s):
             while True:
                 found = await client.get(resource, name, namespace)
-                if (is_ready(found) or refused_rights(found)) and is_done(found):
+                if (is_ready(found) or refused_rights(found) or waiting_rights(found)) and is_done(found):
                     return found
                 now, clock = _trouble(found), asyncio.get_running_loop().time()
                 if now != said:
@@ -160,3 +203,15 @@ async def gone(client: "Client", resource: Resource, obj: Object, timeout_s: flo
         raise click.ClickException(f"{name} is being removed and is not gone after {timeout_s:g} s") from error
     finally:
         waiting.clear()
+
+
+def granted(user: Object) -> str:
+    """`SELECT, INSERT on orders; ALL on *`."""
+    return "; ".join(f"{', '.join(each['privileges'])} on {each['target']}" for each in user["spec"].get("grants") or ()) or "nothing"
+
+
+def refuse_bound(user: Object, name: str) -> None:
+    """Raises ClickException for an account that a Binding made: it would be made anew."""
+    owner = meta.controller_of(user) or {}
+    if owner.get("kind") == "Binding":
+        raise click.ClickException(f"{name} was made by the binding {owner['name']}: `ph unbind` takes it back with all that belongs to it")

@@ -23,17 +23,23 @@ async def require(client: "Client", instance: Object) -> None:
     """
     from pilothouse.platform.databases.mysql import room
     from pilothouse.platform.databases.mysql.types import MySQLSpec
-    from pilothouse.platform.databases.resource import BACKUP_STORES
 
     spec, namespace = MySQLSpec.model_validate(instance["spec"]), meta.namespace(instance)
-    if spec.backup.store not in (None, "", DEFAULT_STORE):
-        await _require_named(client, BACKUP_STORES, str(spec.backup.store), namespace)
+    await require_store(client, spec.backup.store, namespace)
     if spec.storage_class:
         await _require_named(client, kinds.STORAGECLASSES, spec.storage_class, None)
     faults = [room.node_fault(spec, await _seen(client, kinds.NODES, None))]
     faults += room.quota_faults(spec, await _seen(client, kinds.RESOURCEQUOTAS, namespace))
     if found := [each for each in faults if each]:
         raise click.ClickException("; ".join(found))
+
+
+async def require_store(client: "Client", name: str, namespace: str) -> None:
+    """Raises ClickException for one that is not there."""
+    from pilothouse.platform.databases.resource import BACKUP_STORES
+
+    if name not in ("", DEFAULT_STORE):
+        await _require_named(client, BACKUP_STORES, name, namespace)
 
 
 async def _require_named(client: "Client", resource: Resource, name: str, namespace: str | None) -> None:

@@ -8,7 +8,7 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.mysql import change, completing
-from pilothouse.cli.mysql.create import STORE
+from pilothouse.cli.mysql import options as fields
 from pilothouse.cli.mysql.listing import age
 from pilothouse.cli.mysql.show import binary
 from pilothouse.cli.session import Session, connected, copyable, pass_session, placed, run
@@ -30,7 +30,7 @@ HEADINGS = ("backup", "instance", "state", "verified", "size", "took", "method",
 )
 @click.option("--method", type=click.Choice(["physical", "logical"]), help="Files of the server, or statements (default: physical).")
 @click.option("--no-verify", is_flag=True, help="Do not restore it into a scratch instance at once.")
-@STORE
+@fields.STORE
 @click.option("-o", "--output", "how", type=click.Choice(["table", "json", "yaml"]), default="table", help="How to print the list.")
 @change.operation(3600)
 @pass_session

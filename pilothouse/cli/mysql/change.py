@@ -42,14 +42,15 @@ def operation(default_s: int = 300) -> Callable[[Callable[..., Any]], Callable[.
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """timeout_s: None: do not wait."""
+    """timeout_s: None: do not wait. output: `table` for sentences; else the instance as it is then, or what a dry run announces."""
 
     dry_run: bool = False
     timeout_s: float | None = None
+    output: str = "table"
 
     @classmethod
-    def of(cls, dry_run: bool, wait: bool, timeout: float) -> "How":
-        return cls(dry_run, timeout if wait else None)
+    def of(cls, dry_run: bool, wait: bool, timeout: float, output: str = "table") -> "How":
+        return cls(dry_run, timeout if wait else None, output)
 
 
 Done = Callable[[Object], str]
@@ -78,6 +79,7 @@ async def carry_out(
 
     Prints to standard output what `done` says.
     """
+    from pilothouse.platform.databases.pattern.impact import Impact
     from pilothouse.platform.databases.resource import MYSQLS
 
     name, namespace = meta.name(instance), meta.namespace(instance)
@@ -86,13 +88,17 @@ async def carry_out(
     refuse_faulty(wanted)
     told = _announced(instance, wanted)
     if how.dry_run:
+        if how.output != "table":
+            output.document(report.document(told or Impact()), how.output)
         return
     begun = Begun(instance, told, await _servers(client, instance))
     if told is not None:
         wanted = await client.patch(MYSQLS, name, patch, namespace=namespace)
     if how.timeout_s is not None:
-        await _finish(client, begun, how.timeout_s, done, lacking)
-    elif told is not None:
+        wanted = await _finish(client, begun, how.timeout_s, lacking)
+    if how.output != "table":
+        output.document(wanted, how.output)
+    elif how.timeout_s is None and told is not None:
         click.echo(f"{done(wanted)}, which is under way: `{copyable(f'mysql show {name}', namespace)}`")
     else:
         click.echo(done(wanted))
@@ -120,7 +126,7 @@ def refuse_faulty(wanted: Object) -> None:
         raise click.ClickException("; ".join(found))
 
 
-async def _finish(client: "Client", change: Begun, timeout_s: float, done: Done, lacking: Callable[[Object], str]) -> None:
+async def _finish(client: "Client", change: Begun, timeout_s: float, lacking: Callable[[Object], str]) -> Object:
     from pilothouse.cli.mysql.following import Following
 
     begun = time.monotonic()
@@ -131,7 +137,7 @@ async def _finish(client: "Client", change: Begun, timeout_s: float, done: Done,
         for line in report.happened(change.told, change.before, after, restarted, following.unready_s):
             output.note(f"  {line}")
     output.note(output.good(f"done after {time.monotonic() - begun:.1f} s"))
-    click.echo(done(after))
+    return after
 
 
 async def _servers(client: "Client", instance: Object) -> standing.Servers:

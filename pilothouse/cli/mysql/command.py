@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "list": "listing",
     "show": "show",
     "connect": "connect",
+    "set": "setting",
     "resize": "resize",
     "scale": "scale",
     "suspend": "suspending",
@@ -29,7 +30,7 @@ COMMANDS: dict[str, str] = {
     "protect": "delete",
     "delete": "delete",
 }
-"""Command -> its module in this package. The function in the module has the command's name."""
+"""Command -> its module in this package. The function in the module has the command's name, with an underscore after a builtin's."""
 
 
 class Commands(click.Group):
@@ -42,7 +43,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"pilothouse.cli.mysql.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, "list_" if cmd_name == "list" else cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name in ("list", "set") else cmd_name)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -63,4 +64,5 @@ def mysql() -> None:
       ph mysql list
       ph mysql connect orders
       ph mysql resize orders --memory 1Gi
+      ph mysql set orders --backup-schedule '30 3 * * *' --archive
     """

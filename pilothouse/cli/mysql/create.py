@@ -7,47 +7,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.mysql import available, change, completing, standing, values
+from pilothouse.cli.mysql import available, change, completing, options, standing, values
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
 if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
-STORE = click.option("--backup-store", metavar="STORE", shell_complete=completing.stores, help="The BackupStore that its backups go to.")
-
 
 @click.command()
 @click.argument("instance", callback=values.new_name)
-@click.option("--size", callback=values.quantity("storage"), metavar="QUANTITY", help="Of each member's volume (default: 1Gi).")
-@click.option("--cpu", callback=values.quantity("cpu"), metavar="QUANTITY", help="Of each member's server, such as 500m (default).")
-@click.option("--memory", callback=values.quantity("memory"), metavar="QUANTITY", help="Of each member's server, such as 512Mi (default).")
-@click.option("--replicas", type=values.REPLICAS, metavar="1|3-9", help="Members, of which one is the primary (default: 1).")
-@click.option("--flavour", type=click.Choice(["mariadb", "mysql"]), help="Which server (default: mariadb).")
+@options.changeable
+@click.option("--flavour", type=click.Choice(["mariadb", "mysql"]), help="Which server (default: mariadb); it never changes.")
 @click.option("--version", type=values.VERSION, help="Of the server, such as 10.11 (default: the platform's own).")
 @values.IMAGE
-@click.option("--storage-class", metavar="CLASS", help="Of the volumes (default: the cluster's).")
-@click.option(
-    "--backup-schedule", callback=values.schedule, metavar="CRON", help="When to back up: five fields in UTC, such as '30 3 * * *'."
-)
-@STORE
-@click.option("--archive", is_flag=True, help="Archive the log of changes, so that any second can be restored.")
+@options.STORAGE_CLASS
 @click.option("--from", "source", metavar="BACKUP|INSTANCE", shell_complete=completing.sources, help="Begin with the data of a backup.")
 @click.option("--at", type=values.MOMENT, metavar="TIME", help="With --from INSTANCE: as it was at this time.")
 @click.option(
-    "--param", "parameters", multiple=True, callback=values.parameters, metavar="NAME=VALUE", help="A server's setting; may be repeated."
+    "--from-volumes",
+    metavar="[NAMESPACE/]INSTANCE",
+    help="Begin with what a protected instance left on its volumes when its namespace was deleted; takes the name of a volume, too.",
 )
-@click.option(
-    "--allow",
-    multiple=True,
-    callback=values.clients,
-    metavar="[NAMESPACE/][LABEL=VALUE]|CIDR",
-    help="Who may connect beside bound apps: pods with that label, or addresses; may be repeated.",
-)
-@click.option("--no-protection", is_flag=True, help="It may be deleted without taking a protection away first.")
 @change.operation(600)
 @pass_session
-def create(session: Session, /, instance: str, namespace: str, dry_run: bool, wait: bool, timeout: float, **options: Any) -> None:
+def create(session: Session, /, instance: str, namespace: str, dry_run: bool, wait: bool, timeout: float, **given: Any) -> None:
     """Make an instance, and wait until it answers.
 
     Its account and password lie in the Secret of its name; `ph bind APP INSTANCE` gives an app an account of its own.
@@ -59,40 +43,51 @@ def create(session: Session, /, instance: str, namespace: str, dry_run: bool, wa
       ph mysql create orders --flavour mysql --version 8.0
       ph mysql create orders --backup-schedule '30 3 * * *' --archive
       ph mysql create copy --from orders --at 2026-11-30T12:00:00Z
+      ph mysql create orders --from-volumes shop/orders
     """
-    if options["version"] and options["image"]:
+    if given["version"] and given["image"]:
         raise click.UsageError("--version and --image exclude each other: an image has a version of its own")
-    if options["at"] and not options["source"]:
+    if given["at"] and not given["source"]:
         raise click.UsageError("--at says of what time the data is, and needs --from INSTANCE")
-    run(_create(session, wanted(instance, namespace, options), options, change.How.of(dry_run, wait, timeout)))
+    if given["source"] and given["from_volumes"]:
+        raise click.UsageError("--from and --from-volumes exclude each other: each says whose data it begins with")
+    run(_create(session, wanted(instance, namespace, given), given, change.How.of(dry_run, wait, timeout)))
 
 
-def wanted(name: str, namespace: str, options: dict[str, Any]) -> Object:
+def wanted(name: str, namespace: str, given: dict[str, Any]) -> Object:
     """The object without what its data comes from; the rest of it has the API's defaults."""
-    resources = {key: options[key] for key in ("cpu", "memory") if options[key]}
-    backup = {"schedule": options["backup_schedule"], "store": options["backup_store"], "archive": options["archive"]}
-    spec: Object = {
-        "flavour": options["flavour"],
-        "version": options["version"],
-        "image": options["image"],
-        "replicas": options["replicas"],
-        "size": options["size"],
-        "storageClass": options["storage_class"],
-        "resources": resources,
-        "parameters": options["parameters"],
-        "access": {"clients": options["allow"]} if options["allow"] else None,
-        "backup": {key: value for key, value in backup.items() if value},
-        "deletionProtection": False if options["no_protection"] else None,
-    }
-    given = {key: value for key, value in spec.items() if value not in (None, {}, "")}
-    return {"metadata": {"name": name, "namespace": namespace}, "spec": given}
+    server = {key: given[key] for key in ("flavour", "version", "image") if given[key]}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": options.over(server, options.spec(given))}
 
 
-async def _create(session: Session, made: Object, options: dict[str, Any], how: change.How) -> None:
+async def _create(session: Session, made: Object, given: dict[str, Any], how: change.How) -> None:
     async with connected(session) as client:
-        if options["source"]:
-            made["spec"]["restore"] = await origin(client, options["source"], options["at"], made["metadata"]["namespace"])
-        await make(client, made, how)
+        if given["source"]:
+            made["spec"]["restore"] = await origin(client, given["source"], given["at"], made["metadata"]["namespace"])
+        if given["from_volumes"]:
+            await _take_up(client, made, given["from_volumes"], how)
+        else:
+            await make(client, made, how)
+
+
+async def _take_up(client: "Client", made: Object, source: str, how: change.How) -> None:
+    """The volume is kept for the claim of the first member before anything is made that could take another one."""
+    from pilothouse.cli.mysql import adopting
+    from pilothouse.cli.mysql.lookup import is_there
+    from pilothouse.model import kinds
+    from pilothouse.platform.databases.mysql import names
+
+    name, namespace = made["metadata"]["name"], made["metadata"]["namespace"]
+    found, others = await adopting.find(client, source)
+    made["spec"] = options.over(found[1].spec, made["spec"])
+    claim = names.claim(names.member(name, 0))
+    await judged(client, made)
+    if await is_there(client, kinds.PERSISTENTVOLUMECLAIMS, claim, namespace):
+        raise click.ClickException(f"there is a claim {claim} in namespace {namespace}, which has a volume of its own: choose another name")
+    adopting.tell(found, others)
+    if not how.dry_run:
+        await adopting.reserve(client, found[0], claim, namespace)
+    await make(client, made, how)
 
 
 async def origin(client: "Client", source: str, at: str | None, namespace: str) -> Object:
@@ -119,16 +114,11 @@ async def origin(client: "Client", source: str, at: str | None, namespace: str) 
 
 async def make(client: "Client", made: Object, how: change.How) -> None:
     """Create the instance and wait until it answers; prints where it is."""
-    from pilothouse.cli.apps.lookup import require_namespace
     from pilothouse.cli.mysql.following import Following
     from pilothouse.platform.databases.resource import MYSQLS
 
     name, namespace = made["metadata"]["name"], made["metadata"]["namespace"]
-    await require_namespace(client, namespace)
-    await _require_free(client, name, namespace)
-    checked = await client.create(MYSQLS, made, dry_run=True)
-    change.refuse_faulty(checked)
-    await available.require(client, checked)
+    checked = await judged(client, made)
     if how.dry_run:
         output.note("  restarts: none\n  read-only: 0 s")
         output.note(f"  undo: `ph mysql delete {name}`")
@@ -147,6 +137,20 @@ async def make(client: "Client", made: Object, how: change.How) -> None:
     if made["spec"].get("restore"):
         database = standing.status(instance).get("database") or name.replace("-", "_")
         output.note(f"its first database is {database}, as it was restored; accounts of the old instance are in it, with their passwords")
+
+
+async def judged(client: "Client", made: Object) -> Object:
+    """With the API's defaults. Raises ClickException for what cannot be, before anything is made."""
+    from pilothouse.cli.apps.lookup import require_namespace
+    from pilothouse.platform.databases.resource import MYSQLS
+
+    name, namespace = made["metadata"]["name"], made["metadata"]["namespace"]
+    await require_namespace(client, namespace)
+    await _require_free(client, name, namespace)
+    checked = await client.create(MYSQLS, made, dry_run=True)
+    change.refuse_faulty(checked)
+    await available.require(client, checked)
+    return checked
 
 
 async def _require_free(client: "Client", name: str, namespace: str) -> None:

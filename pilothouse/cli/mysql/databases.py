@@ -7,12 +7,22 @@ import click
 
 from pilothouse.cli import asking, output
 from pilothouse.cli.mysql import change, completing, values
-from pilothouse.cli.mysql.accounts import find_database, first, gone, object_name, refuse, require_new, settle, state, troubles
+from pilothouse.cli.mysql.accounts import (
+    UNTOUCHED,
+    Table,
+    find_database,
+    first,
+    gone,
+    listed,
+    object_name,
+    refuse,
+    require_new,
+    settle,
+    state,
+)
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
-
-_UNTOUCHED = "  restarts: none\n  read-only: 0 s"
 
 
 @click.group()
@@ -88,26 +98,16 @@ def remove(
 
 
 async def _list(session: Session, name: str, namespace: str, how: str) -> None:
-    from pilothouse.cli.mysql.lookup import databases_of, find_instance, in_server
+    from pilothouse.cli.mysql.lookup import databases_of, in_server
 
-    async with connected(session) as client:
-        await find_instance(client, name, namespace)
-        found = await databases_of(client, name, namespace)
-    if how != "table":
-        output.document(found, how)
-        return
+    def row(database: Object) -> list[object]:
+        spec = database["spec"]
+        fate = "yes" if spec.get("onDelete") == "drop" else "no"
+        return [in_server(database), spec.get("characterSet"), spec.get("collation"), fate, state(database)]
+
     headings = ["database", "character set", "collation", "deleted with its object", "state"]
     own = [first(name), "utf8mb4", "", "no object", "the instance's own"]
-    output.table(headings, [own, *([in_server(each), *_row(each)] for each in found)])
-    for line in troubles(found):
-        output.say(line)
-    if not found:
-        output.note(f"`{copyable(f'mysql databases add {name} DATABASE', namespace)}` adds another")
-
-
-def _row(database: Object) -> list[object]:
-    spec = database["spec"]
-    return [spec.get("characterSet"), spec.get("collation"), "yes" if spec.get("onDelete") == "drop" else "no", state(database)]
+    await listed(session, name, namespace, how, databases_of, Table(headings, own, row, f"mysql databases add {name} DATABASE"))
 
 
 def wanted(instance: str, database: str, namespace: str, options: dict[str, Any]) -> Object:
@@ -133,7 +133,7 @@ async def _add(session: Session, made: Object, how: change.How) -> None:
         refuse(database_faults(made))
         if how.dry_run:
             await client.create(MYSQL_DATABASES, made, dry_run=True)
-            output.note(f"{_UNTOUCHED}\n  undo: `ph mysql databases remove {name} {database} --drop`")
+            output.note(f"{UNTOUCHED}\n  undo: `ph mysql databases remove {name} {database} --drop`")
             output.document(made, "yaml")
             return
         await settle(client, MYSQL_DATABASES, await client.create(MYSQL_DATABASES, made), how.timeout_s)
@@ -150,7 +150,7 @@ async def _remove(session: Session, name: str, database: str, namespace: str, dr
         found = await find_database(client, await find_instance(client, name, namespace), database)
         fate = "all its tables go, for good" if drop else "its tables stay in the server"
         reverse = "there is none" if drop else f"`ph mysql databases add {name} {database}`"
-        output.note(f"{_UNTOUCHED}\n  {fate}\n  undo: {reverse}")
+        output.note(f"{UNTOUCHED}\n  {fate}\n  undo: {reverse}")
         if how.dry_run:
             return
         asking.confirm(f"Remove the database {database} of {name}? {fate[0].upper()}{fate[1:]}.", yes=yes)

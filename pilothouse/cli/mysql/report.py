@@ -9,16 +9,17 @@ from pilothouse.platform.databases.pattern.impact import Impact
 
 def announced(impact: Impact) -> Iterator[str]:
     yield f"restarts: {', '.join(impact.restarts) or 'none'}"
-    yield f"read-only: {seconds(impact.read_only_seconds)}"
+    yield f"read-only: {seconds(impact)}"
     yield from impact.notes
     yield f"undo: {f'`{impact.undo}`' if impact.undo else 'there is none'}"
 
 
-def seconds(value: float | None) -> str:
-    """Announced ones: of a machine that is not overloaded, and no measurement."""
+def seconds(impact: Impact) -> str:
+    """Announced ones: what such a change took last, or else what it takes on a machine that is not overloaded."""
+    value = impact.read_only_seconds
     if value is None:
         return "until it is taken back"
-    return f"about {value:g} s" if value else "0 s"
+    return f"about {value:g} s{f', as {impact.basis} took' if impact.basis else ''}" if value else "0 s"
 
 
 def happened(impact: Impact, before: Object, after: Object, restarted: Sequence[str], unready_s: float) -> Iterator[str]:
@@ -27,7 +28,7 @@ def happened(impact: Impact, before: Object, after: Object, restarted: Sequence[
     yield f"restarts: {', '.join(restarted) or 'none'} (announced: {told})"
     if before["spec"].get("suspended") or after["spec"].get("suspended"):
         return
-    yield f"read-only: {_measured(before, after, unready_s)} (announced: {seconds(impact.read_only_seconds)})"
+    yield f"read-only: {_measured(before, after, unready_s)} (announced: {seconds(impact)})"
 
 
 def _measured(before: Object, after: Object, unready_s: float) -> str:
@@ -44,6 +45,7 @@ def document(impact: Impact) -> Object:
     return {
         "restarts": list(impact.restarts),
         "readOnlySeconds": impact.read_only_seconds,
+        "basis": impact.basis,
         "notes": list(impact.notes),
         "undo": impact.undo,
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pilothouse.cli import output
-from pilothouse.cli.mysql import change, completing, values
+from pilothouse.cli.mysql import change, completing, options, values
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -24,28 +24,25 @@ COPIED = ("flavour", "version", "image", "size", "storageClass", "resources", "p
 @click.option("--at", type=values.MOMENT, metavar="TIME", help="As it was then: 2026-11-30T12:00:00Z, or 10m for ten minutes ago.")
 @click.option("--backup", metavar="BACKUP", shell_complete=completing.backups, help="As this backup has it (default: the newest).")
 @click.option("--gtid", metavar="GTID", help="Up to this transaction, such as 0-1-4711.")
-@click.option(
-    "--replicas",
-    type=values.REPLICAS,
-    metavar="1|3-9",
-    help="Members of the new instance (default: 1; as before when the old one is gone).",
-)
-@click.option("--size", callback=values.quantity("storage"), metavar="QUANTITY", help="Of its volumes (default: as before).")
+@options.changeable
+@options.STORAGE_CLASS
 @change.operation(3600)
 @pass_session
-def restore(session: Session, /, instance: str, namespace: str, dry_run: bool, wait: bool, timeout: float, **options: Any) -> None:
+def restore(session: Session, /, instance: str, namespace: str, dry_run: bool, wait: bool, timeout: float, **given: Any) -> None:
     """Restore an instance, or one that was deleted, into a new one. The old one is not touched.
 
-    The new one has the old one's resources, parameters and clients, by the backup where the old one is gone; what differs is said.
+    The new one has the old one's resources, parameters and clients, by the backup where the old one is gone, but for what is given here;
+    beside the old one it has one member and no policy of backups. What differs is said.
 
     \b
     Examples:
       ph mysql restore orders --to orders-copy
+      ph mysql restore orders --to orders-copy --memory 2Gi --size 20Gi --replicas 3
       ph mysql restore orders --to orders-copy --at 2026-11-30T12:00:00Z
       ph mysql restore orders --to orders-copy --backup orders-20261130-030000
     """
-    origin = asked(instance, options["at"], options["backup"], options["gtid"])
-    run(_restore(session, instance, namespace, origin, options, change.How.of(dry_run, wait, timeout)))
+    origin = asked(instance, given["at"], given["backup"], given["gtid"])
+    run(_restore(session, instance, namespace, origin, given, change.How.of(dry_run, wait, timeout)))
 
 
 def asked(instance: str, at: str | None, backup: str | None, gtid: str | None) -> Object:
@@ -58,7 +55,7 @@ def asked(instance: str, at: str | None, backup: str | None, gtid: str | None) -
     return {"instance": instance, **({"time": at} if at else {}), **({"gtid": gtid} if gtid else {})}
 
 
-async def _restore(session: Session, name: str, namespace: str, origin: Object, options: dict[str, Any], how: change.How) -> None:
+async def _restore(session: Session, name: str, namespace: str, origin: Object, given: dict[str, Any], how: change.How) -> None:
     from pilothouse.cli.mysql.create import make
     from pilothouse.platform.databases.resource import MYSQLS
 
@@ -67,7 +64,7 @@ async def _restore(session: Session, name: str, namespace: str, origin: Object, 
         await _require_backup(client, name, namespace, source, origin)
         refuse_outside(source, origin.get("time"))
         base = copied(source) if source is not None else await _kept(client, name, namespace, origin)
-        made = wanted(options["to"], namespace, base, origin, options)
+        made = wanted(given["to"], namespace, base, origin, given)
         before = source["spec"] if source is not None else base
         for line in differences(name, before, made["spec"]):
             output.note(f"  {line}")
@@ -97,9 +94,9 @@ def differences(name: str, before: Object, made: Object) -> list[str]:
     found = []
     if (was := before.get("replicas", 1)) != (now := made.get("replicas", 1)):
         found.append(f"not as before: {now} replica{'' if now == 1 else 's'}, {name} had {was}; `ph mysql scale` changes that")
-    policy = before.get("backup") or {}
-    if (policy.get("schedule") or policy.get("archive")) and not made.get("backup"):
-        found.append(f"not as before: no schedule of backups and no archive, which {name} has: spec.backup of the new instance")
+    was, has = before.get("backup") or {}, made.get("backup") or {}
+    if any(was.get(key) and not has.get(key) for key in ("schedule", "archive")):
+        found.append(f"not as before: no schedule of backups and no archive, which {name} has: `ph mysql set` gives it one")
     return found
 
 
@@ -145,7 +142,6 @@ def refuse_outside(source: Object | None, at: str | None) -> None:
         raise click.ClickException(f"{name} is archived until {until}, and {at} is later: choose a time up to that")
 
 
-def wanted(name: str, namespace: str, base: Object, origin: Object, options: dict[str, Any]) -> Object:
+def wanted(name: str, namespace: str, base: Object, origin: Object, given: dict[str, Any]) -> Object:
     """base: the spec to begin with; what it has not has the API's defaults, and what was given counts more."""
-    given = {key: options[key] for key in ("replicas", "size") if options[key]}
-    return {"metadata": {"name": name, "namespace": namespace}, "spec": {**base, **given, "restore": origin}}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": options.over(base, options.spec(given)) | {"restore": origin}}

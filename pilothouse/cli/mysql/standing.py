@@ -145,8 +145,22 @@ def untuned(instance: Object) -> str:
 
 
 def unrotated(instance: Object) -> str:
-    """What is lacking once new passwords were asked for."""
-    return lacking(instance) or ("passwords are being changed" if _lags(instance, "rotatedAt") else "")
+    """What is lacking once new passwords were asked for: of the instance's account, and of its replication."""
+    if missing := lacking(instance):
+        return missing
+    replication = meta.condition(instance, "Rotated") or {}
+    if replication.get("status") != "True":
+        return str(replication.get("message") or "the password of replication is being changed")
+    return "passwords are being changed" if _lags(instance, "rotatedAt") else ""
+
+
+def unarchived(instance: Object) -> str:
+    """What is lacking once the archive was asked for. What stands in its way and does not pass by itself is waited for no longer."""
+    if missing := lacking(instance):
+        return missing
+    archiving = meta.condition(instance, "Archiving") or {}
+    is_begun = instance["spec"].get("suspended") or archiving.get("reason") not in (None, "Starting")
+    return "" if is_begun else str(archiving.get("message") or "the archive is being started")
 
 
 def _lags(instance: Object, key: str) -> bool:

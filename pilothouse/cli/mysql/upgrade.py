@@ -48,14 +48,19 @@ async def _upgrade(session: Session, name: str, wanted: str | None, namespace: s
 
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
-        spec, has = target(wanted or before(instance)), running(instance)
-        noted = {BEFORE: has} if has and not _runs_already(instance, spec) else {}
-        await change.carry_out(client, instance, spec, how, runs, annotations=noted)
+        spec = target(wanted or before(instance))
+        await change.carry_out(client, instance, spec, how, runs, annotations=noted(instance, spec))
 
 
 def target(wanted: str) -> Object:
     """What of the spec asks for a version, or for an image of a registry."""
     return {"version": wanted, "image": None} if wanted[0].isdigit() and "/" not in wanted else {"version": "", "image": wanted}
+
+
+def noted(instance: Object, spec: Object) -> dict[str, str]:
+    """The annotation by which it finds back from another version. spec: see `target`."""
+    has = running(instance)
+    return {BEFORE: has} if has and not _runs_already(instance, spec) else {}
 
 
 def before(instance: Object) -> str:

@@ -62,9 +62,13 @@ def online(instance: Object, **more: Any) -> Object:
         "seeded": f"{name}-0",
         "readyReplicas": spec["replicas"],
         "members": members,
-        "conditions": [condition("Ready", "True", "Serving", f"answers at {name}.{TEAM}.svc:3306")],
+        "conditions": [condition("Ready", "True", "Serving", f"answers at {name}.{TEAM}.svc:3306"), *_rotated(spec)],
         **more,
     }
+
+
+def _rotated(spec: Object) -> list[Object]:
+    return [condition("Rotated", "True", "Rotated")] if spec.get("rotatedAt") else []
 
 
 def _seen(instance: Object) -> Object:

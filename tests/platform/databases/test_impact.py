@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql.impact.change import RESTART_S, SWITCHOVER_S, impact
+from pilothouse.platform.databases.mysql.impact.change import impact
+from pilothouse.platform.databases.mysql.impact.gaps import RESTART_S, SWITCHOVER_S
 from pilothouse.platform.databases.pattern.impact import Impact, together
 
 
@@ -95,3 +96,31 @@ def test_impacts_together_start_a_member_once_and_take_as_long_as_the_longest() 
     whole = together([Impact(("a", "b"), 1.0, ("x",)), Impact(("b", "c"), 5.0, ("y",))], undo="back")
     assert whole == Impact(("a", "b", "c"), 5.0, ("x", "y"), "back")
     assert together([whole, Impact(read_only_seconds=None)]).read_only_seconds is None
+
+
+def test_a_move_is_announced_by_what_the_last_one_of_its_kind_took() -> None:
+    now = instance(replicas=3)
+    now["status"]["move"] = {"kind": "failover", "finishedAt": "2026-11-30T12:00:00Z", "readOnlySeconds": 2.417}
+    forced = of(now, switchover={"at": "2026-11-30T13:00:00Z", "to": "orders-1", "force": True})
+    assert (forced.read_only_seconds, forced.basis) == (2.42, "the failover of 2026-11-30T12:00:00Z")
+    assert of(now, restartedAt="2026-11-30T13:00:00Z").basis == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "undo"),
+    [
+        ({"backup": {"schedule": "30 3 * * *"}}, "ph mysql set orders --backup-schedule ''"),
+        ({"backup": {"store": "far", "archive": True}}, "ph mysql set orders --backup-store '' --no-archive"),
+        (
+            {"backup": {"verify": False, "keep": {"count": 3, "days": 5}}},
+            "ph mysql set orders --backup-keep 7 --backup-keep-days 0 --backup-verify",
+        ),
+        ({"deletionProtection": False, "finalBackup": False}, "ph mysql set orders --protection --final-backup"),
+        ({"access": {"clients": [{"namespace": "tools"}]}}, "ph mysql set orders --disallow tools/"),
+        ({"access": {"clients": [{"labels": {"a": "b", "c": "d"}}]}}, ""),
+        ({"replicas": 3, "resources": {"cpu": "2", "memory": "512Mi"}}, "ph mysql set orders --cpu 500m --replicas 1"),
+        ({"version": "10.11.19", "replicas": 3}, ""),
+    ],
+)
+def test_a_policy_goes_back_by_the_command_that_sets_it(spec: Object, undo: str) -> None:
+    assert of(instance(), **spec).undo == undo

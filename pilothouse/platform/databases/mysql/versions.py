@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 FIRST_OF_MARIADB = 10
@@ -43,6 +44,14 @@ def fault(flavour: str, has: str, wanted: str) -> str:
 def goes_one_way(flavour: str, version: str) -> bool:
     """Whether not even an earlier release of the series can read what a server of this version has opened."""
     return flavour == "mysql" and _numbers(version)[:2] <= _ONE_WAY
+
+
+def one_way(instance: Object) -> list[str]:
+    """What to do before another version where there is no way back to this one; [] where there is."""
+    if not goes_one_way(instance["spec"].get("flavour", "mariadb"), of_data(instance.get("status") or {})):
+        return []
+    command = f"ph mysql backup {meta.name(instance)}"
+    return [f"no earlier version can read the data afterwards, so that the way back is a backup: `{command}` takes one"]
 
 
 def of_data(status: Object) -> str:

@@ -9,6 +9,7 @@ class Impact:
     """restarts: the members whose server is started anew, in that order. notes: what else there is to know, a sentence each.
 
     read_only_seconds: for about how long nothing can be written; 0.0 for not at all, None for until the change is taken back.
+    basis: what took so long before, in words; "" where the seconds are those of any service.
     undo: the command that takes the change back; "" where none can.
     """
 
@@ -16,20 +17,23 @@ class Impact:
     read_only_seconds: float | None = 0.0
     notes: tuple[str, ...] = ()
     undo: str = ""
+    basis: str = ""
 
 
 def together(impacts: Iterable[Impact], undo: str = "") -> Impact:
     """Of changes that are made at once. A member that several of them would start anew is started once."""
     whole = Impact(undo=undo)
     for each in impacts:
+        longer = each if _is_longer(each.read_only_seconds, whole.read_only_seconds) else whole
         whole = replace(
             whole,
             restarts=tuple(dict.fromkeys([*whole.restarts, *each.restarts])),
-            read_only_seconds=_longer(whole.read_only_seconds, each.read_only_seconds),
+            read_only_seconds=longer.read_only_seconds,
+            basis=longer.basis,
             notes=(*whole.notes, *each.notes),
         )
     return whole
 
 
-def _longer(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else max(one, other)
+def _is_longer(one: float | None, other: float | None) -> bool:
+    return other is not None and (one is None or one > other)

@@ -11,7 +11,8 @@ from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.accounts import rotation, wanted
 from pilothouse.platform.databases.mysql.accounts.check import account_faults
 from pilothouse.platform.databases.mysql.accounts.names import FINALIZER, is_left_over
-from pilothouse.platform.databases.mysql.accounts.plan import Seen, Steps, plan
+from pilothouse.platform.databases.mysql.accounts.plan import plan
+from pilothouse.platform.databases.mysql.accounts.seen import Seen, Steps
 
 NOW_S = meta.parse_rfc3339("2026-11-30T12:00:00Z")
 AT = "2026-11-30T11:59:00Z"

@@ -28,8 +28,10 @@ from pilothouse.platform.databases.mysql.accounts.names import (
     own_secret,
     secret_of,
 )
-from pilothouse.platform.databases.mysql.accounts.plan import Seen, Steps, plan, refused
+from pilothouse.platform.databases.mysql.accounts.plan import plan
 from pilothouse.platform.databases.mysql.accounts.rotation import random_password
+from pilothouse.platform.databases.mysql.accounts.saying import refused
+from pilothouse.platform.databases.mysql.accounts.seen import Seen, Steps
 from pilothouse.platform.databases.resource import MYSQL_DATABASES, MYSQL_USERS, MYSQLS
 
 REFUSED = (BadRequest, Forbidden, Invalid)

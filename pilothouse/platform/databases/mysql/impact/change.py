@@ -5,20 +5,17 @@ and a primary with replicas is switched over before it ends.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.model.quantity import parse
 from pilothouse.platform.databases.mysql import versions
 from pilothouse.platform.databases.mysql.images import satisfies
+from pilothouse.platform.databases.mysql.impact import gaps, policy
+from pilothouse.platform.databases.mysql.impact.undo import undo
 from pilothouse.platform.databases.mysql.parameters.check import need_restart
 from pilothouse.platform.databases.pattern.impact import Impact, together
-
-SWITCHOVER_S = 1.0
-"""For how long a switchover keeps clients from writing, about: what it is to stay under on a machine that is not overloaded."""
-RESTART_S = 5.0
-"""For how long a server that is started anew does not answer, about: with an empty cache, and nothing to recover."""
-FAILOVER_S = 5.0
 
 
 def impact(now: Object, wanted: Object) -> Impact:
@@ -28,11 +25,13 @@ def impact(now: Object, wanted: Object) -> Impact:
 
 def _impacts(now: Object, wanted: Object) -> Iterator[Impact]:
     before, after = now["spec"], wanted["spec"]
+    yield Impact(notes=tuple(policy.notes(before, after)))
     if bool(before.get("suspended")) != bool(after.get("suspended")):
         yield _suspended(now) if after.get("suspended") else Impact(notes=("it answers again when its members have started",))
         return
     if before.get("suspended"):
-        yield Impact(notes=("it is suspended: the change counts when it is resumed",))
+        if not policy.is_all(before, after):
+            yield Impact(notes=("it is suspended: the change counts when it is resumed",))
         return
     yield from _growth(now, before, after)
     yield from _members(now, before, after)
@@ -73,9 +72,9 @@ def _members(now: Object, before: Object, after: Object) -> Iterator[Impact]:
     if wanted < had:
         gone = _names(name, wanted, had)
         primary = (now.get("status") or {}).get("primary", "")
-        moved = SWITCHOVER_S if primary in gone else 0.0
-        notes = [f"{primary} is the primary, and another one takes over first"] if moved else []
-        yield Impact(read_only_seconds=moved, notes=(*notes, f"{_listed(gone)} ended"))
+        moved = gaps.switchover(now) if primary in gone else Impact()
+        notes = [f"{primary} is the primary, and another one takes over first"] if primary in gone else []
+        yield replace(moved, notes=(*notes, f"{_listed(gone)} ended"))
 
 
 def _names(name: str, start: int, end: int) -> list[str]:
@@ -93,19 +92,14 @@ def _restarts(now: Object, before: Object, after: Object) -> Iterator[Impact]:
     elif before.get("image") == after.get("image") and version and running and satisfies(running, version):
         yield Impact(notes=(f"it runs {running} already",))
     else:
-        yield Impact(order(now), _gap(now), notes=("each member runs the other version before the next one begins", *_one_way(now)))
+        notes = ("each member runs the other version before the next one begins", *versions.one_way(now))
+        yield replace(_gap(now), restarts=order(now), notes=notes)
     if before.get("restartedAt") != after.get("restartedAt"):
-        yield Impact(order(now), _gap(now))
+        yield replace(_gap(now), restarts=order(now))
 
 
 def _server(spec: Object) -> tuple[str, str]:
     return spec.get("version") or "", spec.get("image") or ""
-
-
-def _one_way(now: Object) -> Iterator[str]:
-    if versions.goes_one_way(now["spec"].get("flavour", "mariadb"), versions.of_data(now.get("status") or {})):
-        name = meta.name(now)
-        yield f"no earlier version can read the data afterwards, so that the way back is a backup: `ph mysql backup {name}` takes one"
 
 
 def _after_restart(before: Object, after: Object) -> list[str]:
@@ -119,53 +113,12 @@ def order(now: Object) -> tuple[str, ...]:
     return tuple(sorted(known, key=lambda name: (name == status.get("primary"), name)))
 
 
-def _gap(now: Object) -> float:
-    return SWITCHOVER_S if now["spec"].get("replicas", 1) > 1 else RESTART_S
+def _gap(now: Object) -> Impact:
+    return gaps.switchover(now) if now["spec"].get("replicas", 1) > 1 else gaps.restart()
 
 
 def _moved(now: Object, asked: Object) -> Impact:
     if not asked.get("force"):
-        return Impact(read_only_seconds=SWITCHOVER_S, notes=("sessions that are open end when they are idle, and connect again",))
+        return replace(gaps.switchover(now), notes=("sessions that are open end when they are idle, and connect again",))
     lost = "transactions that only the old primary has are lost, where no replica has acknowledged them"
-    return Impact(read_only_seconds=FAILOVER_S, notes=(lost,))
-
-
-def undo(now: Object, wanted: Object) -> str:
-    """The command that takes all of the change back; "" where a part of it cannot be taken back."""
-    before, after, name = now["spec"], wanted["spec"], meta.name(now)
-    if bool(before.get("suspended")) != bool(after.get("suspended")):
-        return f"ph mysql {'resume' if after.get('suspended') else 'suspend'} {name}"
-    if _server(before) != _server(after) and any(_one_way(now)):
-        return ""
-    parts = [part for part in (_resized(before, after), _scaled(before, after), _set(before, after), _upgraded(before, after)) if part]
-    if len(parts) == 1 and before.get("size") == after.get("size"):
-        verb, _, rest = parts[0].partition(" NAME")
-        return f"ph mysql {verb} {name}{rest}"
-    asked, primary = after.get("switchover"), (now.get("status") or {}).get("primary")
-    if not parts and asked != before.get("switchover") and primary and not (asked or {}).get("force"):
-        return f"ph mysql switchover {name} --to {primary}"
-    return ""
-
-
-def _resized(before: Object, after: Object) -> str:
-    was, becomes = before.get("resources") or {}, after.get("resources") or {}
-    changed = [f" --{key} {was[key]}" for key in ("cpu", "memory") if key in was and was[key] != becomes.get(key)]
-    return f"resize NAME{''.join(changed)}" if changed else ""
-
-
-def _scaled(before: Object, after: Object) -> str:
-    was = before.get("replicas", 1)
-    return f"scale NAME {was}" if was != after.get("replicas", 1) else ""
-
-
-def _set(before: Object, after: Object) -> str:
-    was, becomes = before.get("parameters") or {}, after.get("parameters") or {}
-    changed = [f" {key}={was[key]}" for key in sorted(was) if was[key] != becomes.get(key)]
-    added = [f" {key}" for key in sorted(becomes) if key not in was]
-    if changed and added:
-        return ""
-    return f"params set NAME{''.join(changed)}" if changed else f"params unset NAME{''.join(added)}" if added else ""
-
-
-def _upgraded(before: Object, after: Object) -> str:
-    return "upgrade NAME --undo" if _server(before) != _server(after) else ""
+    return replace(gaps.failover(now), notes=(lost,))

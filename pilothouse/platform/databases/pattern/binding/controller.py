@@ -16,7 +16,9 @@ from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.pattern.binding.app import APPS
 from pilothouse.platform.databases.pattern.binding.names import app_of, kind_of, secret_of, service_of
-from pilothouse.platform.databases.pattern.binding.plan import Plan, Seen, plan, refused
+from pilothouse.platform.databases.pattern.binding.plan import plan
+from pilothouse.platform.databases.pattern.binding.saying import refused
+from pilothouse.platform.databases.pattern.binding.seen import Plan, Seen
 from pilothouse.platform.databases.pattern.binding.service import BackingService
 from pilothouse.platform.databases.resource import BINDINGS
 
