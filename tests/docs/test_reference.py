@@ -39,6 +39,8 @@ ONE_WORD = frozenset(
         "Resizing",
         "Restored",
         "Restoring",
+        "Rotated",
+        "Rotating",
         "Running",
         "Serving",
         "Starting",
