@@ -77,7 +77,7 @@ def test_rights_and_limits_are_as_wanted_and_go_again(member: Member) -> None:
     assert list(create.values()) == ["GRANT SELECT ON `orders`.* TO `admin`@`%`"]
     bad = admin | {"grants": [{"privileges": ["SELECT"], "on": "orders.none"}], "version": "4"}
     state = member.applied(accounts=[ACCOUNT, bad])
-    assert "doesn't exist" in state["objects"]["account/admin"]["error"]
+    assert "`orders`.`none`" in state["objects"]["account/admin"]["error"]
     state = member.applied(accounts=[ACCOUNT], dropped=[{"kind": "account", "name": "admin", "version": "5"}])
     assert state["objects"]["account/admin"] == {"version": "5", "error": "", "partial": False}
     member.applied(dropped=[])
