@@ -15,7 +15,7 @@ from pilothouse.model.json import Object
 from pilothouse.platform.databases.resource import BACKUP_STORES, MYSQLS
 from tests.cli.mysql.played import STARTED, TEAM, condition, online, played
 
-NOTHING = {"no_param": (), "disallow": [], "disallow_metrics": [], "version": None}
+NOTHING = {"no_param": (), "disallow": [], "disallow_metrics": [], "version": None, "image": None}
 
 
 def options_of(command: str) -> dict[str, click.Option]:
@@ -29,7 +29,7 @@ def test_every_option_of_a_creation_can_be_changed_or_is_refused_with_the_way_to
 
 
 def test_a_restored_instance_can_be_given_what_a_created_one_can() -> None:
-    assert set(options_of("create")) - set(options_of("restore")) == {"--flavour", "--version", "--from", "--from-volumes"}
+    assert set(options_of("create")) - set(options_of("restore")) == {"--flavour", "--version", "--image", "--from", "--from-volumes"}
 
 
 async def test_several_fields_change_at_once_and_one_command_takes_all_of_it_back(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 
 import pymysql
 import pytest
+from pymysql.cursors import DictCursor
 
 from tests.platform.databases.inside.agent.test_replication import EMPTY, Insert, eventually, fence, follow, ids, promote
 from tests.platform.databases.lab import Lab, Member
@@ -160,25 +161,36 @@ def test_a_member_that_cannot_keep_a_new_term_stops_its_server_and_obeys_when_it
 
 
 def test_clients_that_take_all_connections_do_not_make_a_primary_look_dead(lab: Lab) -> None:
-    """Nor do they for an agent that has just begun, and gets no connection, since a human has the one that is kept for such as it."""
+    """Nor do they for an agent that has just begun, and gets no connection, since humans have those that are kept for such as it."""
     primary = lab[0]
     primary.root("SET GLOBAL max_connections = 10")
     with ExitStack() as clients:
+        first = clients.enter_context(primary.connected())
         _connect_all(primary, clients)
         state = primary.state()
         assert (state["answers"], state["writable"]) == (True, True)
         primary.kill_agent()
         eventually(lambda: _connect_all(primary, clients))
-        shell = threading.Thread(target=primary.root, args=("SELECT SLEEP(20)",))
-        shell.start()
+        before = _sessions(first)
+        shells = [threading.Thread(target=_sleep, args=(primary,)) for _ in range(3)]
+        for shell in shells:
+            shell.start()
+        eventually(lambda: _sessions(first) > before and not all(shell.is_alive() for shell in shells))
         primary.start_agent()
         primary.until_up()
         primary.put()
         state = primary.until(lambda state: state["refuses"], 15)
         assert (state["process"], state["unanswered_s"], "let its agent in" in state["error"]) == ("running", 0.0, True)
         assert primary.ask("GET", "/ready")[0] == 200
-        shell.join()
+        for shell in shells:
+            shell.join()
     primary.until(lambda state: state["answers"] and state["writable"], 40)
+
+
+def _sleep(member: Member) -> None:
+    """A human's session, for as long as it is let in; at once when it is not."""
+    with suppress(AssertionError):
+        member.root("SELECT SLEEP(20)")
 
 
 def _connect_all(member: Member, clients: ExitStack) -> int:
@@ -189,6 +201,12 @@ def _connect_all(member: Member, clients: ExitStack) -> int:
             clients.enter_context(member.connected())
             count += 1
     return count
+
+
+def _sessions(connection: "pymysql.Connection[DictCursor]") -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+        return int(cursor.fetchall()[0]["Value"])
 
 
 def _create(member: Member) -> None:

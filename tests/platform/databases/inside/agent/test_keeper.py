@@ -7,13 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from pilothouse.platform.databases.inside.agent.dialects.seam import Accounts
 from pilothouse.platform.databases.inside.agent.objects.apply import Outcome
 from pilothouse.platform.databases.inside.agent.objects.keeper import AGAIN_AT_MOST_S, AGAIN_S, Keeper
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sql import Sql, Unreachable
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
-NOBODY = cast("Settings", SimpleNamespace(socket=Path("/nowhere"), user="mysql"))
+NOBODY = cast("Settings", SimpleNamespace(socket=Path("/nowhere"), user="mysql", flavour="mariadb"))
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Order:
     replication: None = None
 
 
-def silent(sql: Sql, wanted: Wanted, before: Mapping[str, Outcome]) -> dict[str, Outcome]:
+def silent(server: Accounts, sql: Sql, wanted: Wanted, before: Mapping[str, Outcome]) -> dict[str, Outcome]:
     raise Unreachable("it does not answer")
 
 
-def refusing(sql: Sql, wanted: Wanted, before: Mapping[str, Outcome]) -> dict[str, Outcome]:
+def refusing(server: Accounts, sql: Sql, wanted: Wanted, before: Mapping[str, Outcome]) -> dict[str, Outcome]:
     return {"account/late": Outcome("1", "waits for that table", partial=True, waits=True)}
 
 

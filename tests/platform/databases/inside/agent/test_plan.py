@@ -41,6 +41,7 @@ def wanted(role: str = "primary", **changes: Any) -> Wanted:
         databases=(),
         dropped=(),
         replication=Credentials("replication", "x"),
+        archived=None,
     )
     return replace(plain, **changes)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pymysql
 import pytest
-from pilothouse.platform.databases.inside.agent.replication import NEAR
 
+from pilothouse.platform.databases.inside.agent.acknowledging import NEAR
 from tests.platform.databases.lab import Lab, Member, State
 
 EMPTY = {"kind": "empty", "id": "1"}
