@@ -11,7 +11,7 @@ from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
-from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, names, nodes, status
+from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, names, nodes, showing, status
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
 from pilothouse.platform.databases.mysql.actual import Actual, Effective, effective
 from pilothouse.platform.databases.mysql.agents import Place
@@ -25,8 +25,9 @@ from pilothouse.platform.databases.mysql.objects import programs, secrets
 from pilothouse.platform.databases.mysql.objects.policy import policy
 from pilothouse.platform.databases.mysql.objects.secrets import Known
 from pilothouse.platform.databases.mysql.parts import Parts
+from pilothouse.platform.databases.mysql.patching import REFUSED
 from pilothouse.platform.databases.mysql.reaching import Reaching
-from pilothouse.platform.databases.mysql.round import REFUSED, REFUSED_S, Round
+from pilothouse.platform.databases.mysql.round import REFUSED_S, Round
 from pilothouse.platform.databases.mysql.stopwatch import Stopwatch
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.volumes import Volumes
@@ -140,9 +141,9 @@ class InstanceController:
             self._decided[meta.key(instance)] = meta.uid(instance), done.standing.step
         if done.is_blind:
             return again_s
-        self.accounts.heard(meta.key(instance), done.inside())
-        picture = replace(done.picture(), deletion=lifecycle.deletion(instance, found.spec, actual.final_backup))
-        await self._say(done.instance, picture, done, done.shown())
+        self.accounts.heard(meta.key(instance), showing.inside(done))
+        picture = replace(showing.picture(done), deletion=lifecycle.deletion(instance, found.spec, actual.final_backup))
+        await self._say(done.instance, picture, done, showing.shown(done))
         return again_s
 
     async def _takes_up(self, instance: Object, actual: Actual) -> bool:

@@ -9,14 +9,11 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pilothouse.client.transport import STRATEGIC_PATCH
 from pilothouse.model import kinds, meta
-from pilothouse.model.errors import BadRequest, Forbidden, Invalid, NotFound
 from pilothouse.model.json import Object
 from pilothouse.oci.packages.programs import ImageError
 from pilothouse.platform.databases.mysql import (
     conditions,
-    fullness,
     growth,
     labels,
     leading,
@@ -24,14 +21,13 @@ from pilothouse.platform.databases.mysql import (
     orders,
     restarts,
     rotation,
-    status,
     stopping,
     tls,
     trouble,
     versions,
 )
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
-from pilothouse.platform.databases.mysql.conditions import ROOMY, ROTATED, Picture, Said
+from pilothouse.platform.databases.mysql.conditions import ROTATED, Said
 from pilothouse.platform.databases.mysql.images import Asked, satisfies
 from pilothouse.platform.databases.mysql.objects import budget, claims, pods, programs, services, sets
 from pilothouse.platform.databases.mysql.objects.pods import Server
@@ -39,6 +35,8 @@ from pilothouse.platform.databases.mysql.objects.secrets import Known, random_pa
 from pilothouse.platform.databases.mysql.parameters.check import normalized
 from pilothouse.platform.databases.mysql.parameters.refused import Heard, refused
 from pilothouse.platform.databases.mysql.parts import Parts
+from pilothouse.platform.databases.mysql.patching import REFUSED, patched
+from pilothouse.platform.databases.mysql.resizing import Resizing
 from pilothouse.platform.databases.mysql.topology.decide import Decision, decide
 from pilothouse.platform.databases.mysql.topology.findings import Finding
 from pilothouse.platform.databases.mysql.topology.member import Member
@@ -48,8 +46,6 @@ from pilothouse.platform.databases.mysql.topology.standing import Standing
 
 NEW_S = 60.0
 """So long a pod may take until its agent is heard, without its primary being called away."""
-REFUSED = (BadRequest, Forbidden, Invalid)
-"""What the server says to an object that it will not have: said in a condition, and tried again."""
 MOST_STEPS = 8
 """Of the topology in one round: each is written before the next is decided."""
 SOON_S, OFTEN_S, SELDOM_S, REFUSED_S, SETTLED_S = 0.5, 2.0, 10.0, 15.0, 300.0
@@ -79,8 +75,7 @@ class Round:
         self.refused: list[str] = []
         self.troubles: list[tuple[str, str]] = []
         self.findings: list[Finding] = []
-        self.resizing: list[str] = []
-        self.has_no_room = False
+        self.resizing = Resizing(parts.client, self.spec, actual, is_faulty=bool(effective.faults))
         self.restarting: list[str] = []
         self.rotation: Said | None = conditions.before(instance, ROTATED)
         self.members: dict[str, Member] = {}
@@ -112,7 +107,7 @@ class Round:
             await self._label()
         await self._ensure()
         if not self.suspended:
-            await self._resize()
+            await self.resizing.run(self.members, self._obeys)
             await self._restart()
         await self._find_troubles()
         if self._is_settled():
@@ -211,7 +206,7 @@ class Round:
             return
         progress = rotation.Progress(
             self.spec.rotated_at,
-            is_let_in=primary is not None and self._obeys(primary.name) and not self._of_agent(primary),
+            is_let_in=primary is not None and self._obeys(primary.name) and not self.of_agent(primary),
             lacking=rotation.lacking(self.known.system, self.standing, self.members),
         )
         changed = rotation.turned(secret, progress, time.time(), random_password)
@@ -239,15 +234,7 @@ class Round:
     async def _label(self) -> None:
         found = self.actual.pods
         for name, wanted in leading.wanted(found, self.decision.primary, self.decision.readable).items():
-            await self._try(self._patch(found[name], {"metadata": {"uid": meta.uid(found[name]), "labels": wanted}}))
-
-    async def _patch(self, pod: Object, patch: Object, subresource: str | None = None) -> None:
-        """A pod that has gone meanwhile needs nothing more."""
-        given = {"namespace": meta.namespace(pod), "type": STRATEGIC_PATCH, "subresource": subresource}
-        try:
-            await self.parts.client.patch(kinds.PODS, meta.name(pod), patch, **given)  # type: ignore[arg-type]
-        except NotFound:
-            return
+            await self._try(patched(self.parts.client, found[name], {"metadata": {"uid": meta.uid(found[name]), "labels": wanted}}))
 
     async def _ensure(self) -> None:
         if self.effective.faults:
@@ -288,32 +275,6 @@ class Round:
     def _kept(self) -> list[str]:
         return [names.member(meta.name(self.instance), ordinal) for ordinal in range(self._replicas() or self.spec.replicas)]
 
-    async def _resize(self) -> None:
-        if not self.effective.faults:
-            for name, pod in self.actual.pods.items():
-                patch = growth.patch(self.spec, pod, is_told=self._obeys(name))
-                if patch is not None and not meta.is_deleting(pod):
-                    await self._try_resize(self._patch(pod, patch, "resize"))
-            for claim in growth.growing(self.spec, self._claims()):
-                await self._try_resize(self._grow(claim))
-        self.resizing += [*growth.hindrances(self.spec, self.actual.pods), *growth.unprovided(self.spec, self._claims())]
-        self.has_no_room = self.has_no_room or any(growth.is_pending(pod) for pod in self.actual.pods.values())
-
-    def _claims(self) -> dict[str, Object]:
-        found = self.actual.claims
-        return {name: found[name] for each in self.members if (name := names.claim(each)) in found}
-
-    async def _grow(self, claim: Object) -> None:
-        patch = {"spec": {"resources": {"requests": {"storage": self.spec.size}}}}
-        await self.parts.client.patch(kinds.PERSISTENTVOLUMECLAIMS, meta.name(claim), patch, namespace=meta.namespace(claim))
-
-    async def _try_resize(self, doing: Coroutine[Any, Any, None]) -> None:
-        try:
-            await doing
-        except REFUSED as error:
-            self.has_no_room = True
-            self.resizing.append(error.message)
-
     async def _restart(self) -> None:
         if self.server is None:
             return
@@ -350,53 +311,12 @@ class Round:
                 *self.troubles,
             ]
 
-    def inside(self) -> Object:
-        """What the primary has by now of accounts and databases, as its agent says it."""
-        primary = self.members.get(self.standing.primary)
-        found: Object = dict((primary.state or {}).get("objects") or {}) if primary is not None and primary.is_heard else {}
-        return found
-
-    def picture(self) -> Picture:
-        """What the conditions are made from."""
-        found = self.actual.pods
-        primary = self.members.get(self.decision.primary)
-        pod = found.get(self.decision.primary)
-        return Picture(
-            is_writable=primary is not None and primary.is_writable and pod is not None and meta.is_true(pod, "Ready"),
-            faults=self.effective.faults,
-            taken=self.taken,
-            refused=self.refused,
-            heard=self.heard,
-            troubles=self.troubles,
-            findings=self.findings,
-            resizing=self.resizing,
-            has_no_room=self.has_no_room,
-            crowded=fullness.crowded(self.members.values(), was_said=(meta.condition(self.instance, ROOMY) or {}).get("status") == "False"),
-            suspended=self.suspended,
-            pods=len(found),
-            ready=sum(self._is_well(name, pod) for name, pod in found.items()),
-            replicas=self.spec.replicas,
-            restarting=self.restarting,
-            rotation=self.rotation,
-        )
-
-    def _is_well(self, name: str, pod: Object) -> bool:
+    def is_well(self, name: str, pod: Object) -> bool:
         """Whether a member does its part: its pod is ready, and its server accepts writes or follows the one that does."""
         member = self.members[name]
         return meta.is_true(pod, "Ready") and (member.is_writable or member.follows(self.standing.primary))
 
-    def shown(self) -> list[Object]:
-        """For `status.members`."""
-        troubles, now = trouble.of_pods(self.actual.pods), time.time()
-        before = {each["name"]: each for each in (self.instance.get("status") or {}).get("members") or ()}
-        return [
-            status.member(
-                each, self.actual.pods.get(name), troubles.get(name, ("", ""))[1] or self._of_agent(each), before.get(name, {}), now
-            )
-            for name, each in self.members.items()
-        ]
-
-    def _of_agent(self, member: Member) -> str:
+    def of_agent(self, member: Member) -> str:
         """That it has an older program than the platform's, as long as its node has not brought it the new one."""
         runs = (member.state or {}).get("agent")
         return "its agent has yet to take the platform's new program" if runs not in (None, "", self.version) else ""
@@ -410,7 +330,7 @@ class Round:
 
     def _is_settled(self) -> bool:
         """Whether nothing is to come of which neither the cluster nor an agent would tell: all is as it is wanted, or stands still."""
-        waits = (self.refused, self.taken, self.troubles, self.findings, self.resizing, self.restarting)
+        waits = (self.refused, self.taken, self.troubles, self.findings, self.resizing.hindrances, self.restarting)
         if any(waits) or self.standing.is_electing or self.standing.move.is_open:
             return False
         pods = self.actual.pods
@@ -421,4 +341,4 @@ class Round:
 
     def _is_as_wanted(self, name: str, pod: Object) -> bool:
         told = self.documents.get(name)
-        return told is not None and self._is_well(name, pod) and self.parts.reaching.obeys(self.key, pod, told)
+        return told is not None and self.is_well(name, pod) and self.parts.reaching.obeys(self.key, pod, told)
