@@ -89,7 +89,7 @@ def _options(command: click.Command, context: click.Context) -> str:
     rows = [
         [_flags(option, context), option.help or "", _option_default(option)]
         for option in command.get_params(context)
-        if isinstance(option, click.Option) and "--help" not in option.opts
+        if isinstance(option, click.Option) and "--help" not in option.opts and not option.hidden
     ]
     return table(["option", "meaning", "default"], rows) if rows else ""
 

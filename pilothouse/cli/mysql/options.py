@@ -11,10 +11,10 @@ from pilothouse.model.json import Object
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _AMOUNTS = (
-    click.option("--size", callback=values.quantity("storage"), metavar="QUANTITY", help="Of each member's volume, such as 2Gi."),
-    click.option("--cpu", callback=values.quantity("cpu"), metavar="QUANTITY", help="Of each member's server, such as 500m."),
-    click.option("--memory", callback=values.quantity("memory"), metavar="QUANTITY", help="Of each member's server, such as 512Mi."),
-    click.option("--replicas", type=values.REPLICAS, metavar="1|3-9", help="Members, of which one is the primary."),
+    click.option("--size", callback=values.quantity("storage"), metavar="QUANTITY", help="Of each member's volume (of a new one: 1Gi)."),
+    click.option("--cpu", callback=values.quantity("cpu"), metavar="QUANTITY", help="Of each member's server (of a new one: 500m)."),
+    click.option("--memory", callback=values.quantity("memory"), metavar="QUANTITY", help="Of each member's server (of a new one: 512Mi)."),
+    click.option("--replicas", type=values.REPLICAS, metavar="1|3-9", help="Members, of which one is the primary (of a new one: 1)."),
 )
 STORAGE_CLASS = click.option("--storage-class", metavar="CLASS", help="Of the volumes (default: the cluster's); it never changes.")
 PARAMETERS = click.option(
