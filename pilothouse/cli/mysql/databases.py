@@ -20,12 +20,13 @@ from pilothouse.cli.mysql.accounts import (
     settle,
     state,
 )
+from pilothouse.cli.mysql.verbs import Verbs
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 
-@click.group()
+@click.group(cls=Verbs)
 def databases() -> None:
     """List, add and remove databases.
 

@@ -6,12 +6,13 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.mysql import change, completing, standing, values
+from pilothouse.cli.mysql.verbs import Verbs
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
 from pilothouse.model.json import Object
 
 
-@click.group()
+@click.group(cls=Verbs)
 def params() -> None:
     """Show and change the server's own settings.
 

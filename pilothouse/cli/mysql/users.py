@@ -26,13 +26,14 @@ from pilothouse.cli.mysql.accounts import (
 )
 from pilothouse.cli.mysql.restart import rotate
 from pilothouse.cli.mysql.rights import ON, USER, grant, privileges, revoke
+from pilothouse.cli.mysql.verbs import Verbs
 from pilothouse.cli.session import NAMESPACE, Session, connected, copyable, pass_session, run
 from pilothouse.model.json import Object
 
 ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
 
 
-@click.group()
+@click.group(cls=Verbs)
 def users() -> None:
     """List, add and remove accounts, and change their rights and passwords.
 

@@ -37,6 +37,8 @@ MISTAKES = {
     "users grant orders x SELECT;": "'SELECT;' is no privilege: write those of GRANT with commas between, such as SELECT,INSERT, or ALL",
     "users grant orders x ALL --on a.b.c": "'a.b.c' is no place of rights: write DATABASE, DATABASE.TABLE or *",
     "databases add orders 1x": "'1x' is no name for a database",
+    "users orders": "mysql users list orders` shows those of an instance orders",
+    "params orders": "mysql params show orders` shows those of an instance orders",
     "params set orders 1=2": "'1' is no name of a parameter: write one such as max_connections",
     "crete": "No such command 'crete'. (Did you mean one of: 'create', 'restore'?)",
 }
