@@ -90,3 +90,8 @@ def test_an_order_for_another_instance_or_of_a_strange_form_changes_nothing(memb
     for change in ({"uid": "another"}, {"role": "king"}, {"term": "1"}, {"server": None}):
         assert member.ask("PUT", "/v1/wanted", member.wanted | change)[0] in (400, 409)
     assert member.state()["wanted"] == before["wanted"]
+
+
+def test_time_zones_have_names(member: Member) -> None:
+    assert member.root("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')") == "2026-07-01 14:00:00"
+    assert member.root("SELECT COUNT(*) FROM mysql.time_zone_name WHERE Name LIKE '%/Europe/Berlin'") == "0"

@@ -146,3 +146,7 @@ def test_a_stop_is_clean(member: Member) -> None:
     state = member.until(lambda state: state["ended"], 60)
     assert state["ended"]["code"] == 0
     member.applied(60, role="primary", graceful=False)
+
+
+def test_time_zones_have_names(member: Member) -> None:
+    assert member.root("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')") == "2026-07-01 14:00:00"

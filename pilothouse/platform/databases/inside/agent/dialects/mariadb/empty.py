@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent.job import Failed
+from pilothouse.platform.databases.inside.agent.seed import zones
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 _SCRIPTS = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
@@ -47,7 +48,8 @@ def script(user: str, share: Path = Path("/usr/share/mysql")) -> str:
         "ALTER TABLE gtid_slave_pos ENGINE = InnoDB;",
     ]
     texts = [(share / name).read_text() for name in _SCRIPTS]
-    return "\n".join(["CREATE DATABASE mysql;", "USE mysql;", *texts, *own, ""])
+    named = [f"{each};" for each in zones.statements("mariadb-tzinfo-to-sql")]
+    return "\n".join(["CREATE DATABASE mysql;", "USE mysql;", *texts, *own, *named, ""])
 
 
 def _reason(output: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pilothouse.platform.databases.inside.agent.dialects.mysql.offline import serve
 from pilothouse.platform.databases.inside.agent.objects import names
+from pilothouse.platform.databases.inside.agent.seed import zones
 from pilothouse.platform.databases.inside.agent.settings import Settings
 
 _OPTIONS = (
@@ -22,8 +23,12 @@ _OPTIONS = (
 def make_empty(settings: Settings, place: Path) -> None:
     """Raises Failed, OSError."""
     with tempfile.TemporaryFile() as log:
-        serve(place, statements(settings.user), _OPTIONS, log)
+        serve(place, [*statements(settings.user), *_zones()], _OPTIONS, log)
     (place / "auto.cnf").unlink(missing_ok=True)
+
+
+def _zones() -> list[str]:
+    return ["USE mysql", "START TRANSACTION", *zones.statements("mysql_tzinfo_to_sql"), "COMMIT"]
 
 
 def statements(user: str) -> list[str]:
