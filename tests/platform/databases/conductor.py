@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from http.client import HTTPException
 from typing import Any
 
@@ -81,7 +82,9 @@ class Conductor:
         found = {}
         for member in self.lab.members:
             at, state = self._heard.get(member.name, (0.0, None))
-            found[member.name] = Sight(member.name, time.monotonic() - at if state else None, state)
+            sight = Sight(member.name, time.monotonic() - at if state else None, state)
+            same_s = self._moves.same_s(member.name, sight.is_heard)
+            found[member.name] = sight if sight.is_heard else replace(sight, silent_s=same_s)
         return found
 
     def _tell(self, member: Member, order: Order) -> None:

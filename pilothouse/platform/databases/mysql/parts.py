@@ -19,7 +19,7 @@ from pilothouse.platform.databases.resource import MYSQLS
 class Parts:
     """program: of the agents, see `databases.bundle`. inside: accounts and databases of an instance, see
     `accounts.controller.AccountController.parts`. policy: who may connect to it. moves: how long the last
-    change of an instance's primary has been seen as it is."""
+    change of an instance's primary has been seen as it is, and each of its members as heard or not."""
 
     client: Client
     cache: Cache

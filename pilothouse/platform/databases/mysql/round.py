@@ -149,7 +149,14 @@ class Round:
         old = restarts.outdated(found, pods.state(self.spec, self.server)) if self.server is not None else []
         members = {each: self.parts.reaching.member(self.key, each, found.get(each)) for each in all_names}
         leaving = {restarts.leaving(self.standing, old, members), *(each for each in all_names if each not in wanted)}
-        return {each: replace(member, leaves=member.leaves or each in leaving) for each, member in members.items()}
+        return {
+            each: replace(member, leaves=member.leaves or each in leaving, silent_s=self._silent_s(member))
+            for each, member in members.items()
+        }
+
+    def _silent_s(self, member: Member) -> float:
+        same_s = self.parts.moves.same_s(f"{self.key} {member.name}", member.is_heard)
+        return 0.0 if member.is_heard else same_s
 
     async def _decide(self) -> None:
         """Each step is in the status before anybody hears of it, and only if nobody else has written there."""

@@ -19,4 +19,6 @@ class Stopwatch:
         return self._clock() - before[1]
 
     def forget(self, key: str) -> None:
-        self._seen.pop(key, None)
+        """Also the keys that go on from it after a space."""
+        for each in [each for each in self._seen if each == key or each.startswith(f"{key} ")]:
+            del self._seen[each]

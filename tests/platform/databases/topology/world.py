@@ -46,7 +46,9 @@ class Operator:
         for name in self.world.servers:
             at, state = self.heard.get(name, (None, None))
             leaves = int(name.rpartition("-")[2]) >= self.world.instance["spec"]["replicas"] or name in self.world.leaving
-            found[name] = Member(name, None if at is None else self.world.now_s - at, state, leaves)
+            member = Member(name, None if at is None else self.world.now_s - at, state, leaves)
+            same_s = self.moves.same_s(name, member.is_heard)
+            found[name] = member if member.is_heard else replace(member, silent_s=same_s)
         return found
 
     def moment(self) -> Moment:

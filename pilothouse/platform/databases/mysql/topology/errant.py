@@ -13,6 +13,8 @@ CANNOT_SEND = 1236
 """ER_MASTER_FATAL_ERROR_READING_BINLOG: the source cannot send what comes next, be it that it has no such history or no longer."""
 PURGED = ("purged", "too old")
 """Words in its text when the source had it once."""
+AWAY_S = 30.0
+"""A replica that was not heard of for so long counts as gone, so that nobody waits for it to receive what the primary has."""
 
 
 def has_errant(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
@@ -77,8 +79,10 @@ def _agrees(standing: Standing, primary: Member, member: Member | None) -> bool:
 
 
 def _is_alone(standing: Standing, members: Mapping[str, Member]) -> bool:
-    """Whether no replica receives what the primary has."""
-    return not any(name in members and members[name].receives for name in standing.acknowledging)
+    """Whether no replica is there to receive what the primary has. One that is there may have yet to begin, as one that applies first
+    what the source before has sent.
+    """
+    return not any(name in members and members[name].silent_s < AWAY_S for name in standing.acknowledging)
 
 
 def _is_working(standing: Standing, members: Mapping[str, Member]) -> bool:

@@ -28,6 +28,7 @@ class Member:
 
     leaves: the member's pod is being deleted, or is to be restarted or removed: it should not be primary.
     is_led: the cluster tells that its pod has the label by which the writing Service leads to it.
+    silent_s: for how long this operator has not heard of it, counted from when it began to listen; 0 while it hears it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Member:
     state: Mapping[str, Any] | None = None
     leaves: bool = False
     is_led: bool = True
+    silent_s: float = 0.0
 
     @property
     def is_heard(self) -> bool:
