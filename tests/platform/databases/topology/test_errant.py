@@ -1,5 +1,6 @@
 """Members whose history differs from the primary's: what is said of them, and when their data go."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.moment import Moment
 
 TERM, STEP = 2, 5
+A, B, C = (f"{letter * 8}-1111-2222-3333-444444444444" for letter in "abc")
 
 
 def state(executed: str, received: str = "", own: str = "", **changes: Any) -> Object:
@@ -70,3 +72,18 @@ def test_data_that_are_the_only_second_copy_go_when_no_other_replica_is_there(th
     old = Member("orders-0", 0.1, refused("0-9-101"))
     order = decided("0-1-100", primary("0-1-100"), third, old).orders["orders-0"]
     assert bool(order.reseed) is goes
+
+
+def test_a_new_primary_that_has_yet_to_apply_what_it_has_received_shows_nobody_to_be_errant() -> None:
+    applying = Member("orders-1", 0.1, state(f"{A}:1-400", f"{A}:1-1000", B))
+    third = Member("orders-2", 0.1, state(f"{A}:1-900", own=C))
+    assert not reasons(decided(f"{A}:1-1000", applying, third))
+    again = primary(f"{A}:1-400", B, writable=False)
+    assert not reasons(decided(f"{A}:1-1000", again, third)), "it was the primary before, and has started again"
+    assert not reasons(decided(f"{A}:1-1000", applying, replace(third, state=refused(f"{A}:1-900", C)))), "it cannot send that yet"
+    own = replace(third, state=state(f"{A}:1-900,{C}:1", own=C))
+    assert reasons(decided(f"{A}:1-1000", primary(f"{A}:1-1000", B), own)) == ["Errant"]
+
+
+def reasons(decision: Decision) -> list[str]:
+    return [each.reason for each in decision.findings if each.reason == "Errant"]

@@ -6,6 +6,7 @@ refusal, and another transaction in the place of one's own: what a primary has i
 
 from collections.abc import Mapping
 
+from pilothouse.platform.databases.mysql.topology import failover
 from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 
@@ -18,11 +19,14 @@ AWAY_S = 30.0
 
 
 def has_errant(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
-    """Whether a replica has transactions that the primary has not, as the primary has told it or positions show."""
+    """Whether a replica has transactions that the primary has not, as the primary has told it or positions show.
+
+    Not before the primary has applied what it is to go on from: it cannot send that yet, and its position lacks it.
+    """
     primary = members.get(standing.primary)
-    if member.name == standing.primary or primary is None or not primary.answers or not member.answers or member.receives:
+    if member.name == standing.primary or primary is None or not member.answers or member.receives:
         return False
-    if member.term != standing.term or not primary.executed:
+    if member.term != standing.term or not primary.executed or not _has_begun(standing, primary):
         return False
     return (_is_refused(standing, member) and not _is_purged(member)) or primary.executed.contradicts(member.executed)
 
@@ -40,6 +44,12 @@ def may_have_errant(standing: Standing, members: Mapping[str, Member], member: M
 def _cannot_go_on(standing: Standing, members: Mapping[str, Member], member: Member) -> bool:
     refused = member.answers and member.term == standing.term and _is_refused(standing, member) and _is_purged(member)
     return refused and not member.receives and _is_working(standing, members) and not has_errant(standing, members, member)
+
+
+def _has_begun(standing: Standing, primary: Member) -> bool:
+    """Whether it is the primary of this term and has applied what it has, also one that takes no writes at the moment."""
+    is_primary = primary.answers and primary.role == "primary" and primary.term == standing.term
+    return is_primary and not failover.lacks_what_was_handed(standing, primary) and primary.executed.covers(primary.received)
 
 
 def _is_refused(standing: Standing, member: Member) -> bool:
