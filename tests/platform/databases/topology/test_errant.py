@@ -35,10 +35,9 @@ def refused(executed: str, own: str = "") -> Object:
     return state(executed, own=own, replication=replication)
 
 
-def primary(executed: str, own: str = "", **changes: Any) -> Member:
-    return Member(
-        "orders-1", 0.1, state(executed, own=own, role="primary", writable=True, semi_sync={"on": True}, replication=None) | changes
-    )
+def primary(executed: str, own: str = "", received: str = "", *, writable: bool = True) -> Member:
+    told = {"role": "primary", "writable": writable, "semi_sync": {"on": True}, "replication": None}
+    return Member("orders-1", 0.1, state(executed, received, own, **told))
 
 
 def decided(handed: str, *found: Member) -> Decision:
@@ -78,8 +77,9 @@ def test_a_new_primary_that_has_yet_to_apply_what_it_has_received_shows_nobody_t
     applying = Member("orders-1", 0.1, state(f"{A}:1-400", f"{A}:1-1000", B))
     third = Member("orders-2", 0.1, state(f"{A}:1-900", own=C))
     assert not reasons(decided(f"{A}:1-1000", applying, third))
-    again = primary(f"{A}:1-400", B, writable=False)
-    assert not reasons(decided(f"{A}:1-1000", again, third)), "it was the primary before, and has started again"
+    for received in ("", f"{A}:1-1000"):
+        again = primary(f"{A}:1-400", B, received, writable=False)
+        assert not reasons(decided(f"{A}:1-1000", again, third)), "it has started again, as the primary"
     assert not reasons(decided(f"{A}:1-1000", applying, replace(third, state=refused(f"{A}:1-900", C)))), "it cannot send that yet"
     own = replace(third, state=state(f"{A}:1-900,{C}:1", own=C))
     assert reasons(decided(f"{A}:1-1000", primary(f"{A}:1-1000", B), own)) == ["Errant"]
