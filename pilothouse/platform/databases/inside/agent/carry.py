@@ -238,10 +238,12 @@ class Carrier:
     def _is_of_one_history(self, wanted: Wanted, answer: Answer) -> bool:
         """Whether the source has all that this server has; it has ceased to receive, so that its own position stays.
 
+        One that starts again has applied what it had received, and the source may wait for its acknowledgement of just that.
+
         False while that is not known. Raises Refused: one that has transactions of its own follows nobody.
         """
         has = self._has(wanted)
-        if has is not None and not covers(has.position, answer.executed):
+        if has is not None and not has.covers(answer.executed):
             more = "" if has.is_writable else " yet"
             raise Refused(0, f"this member has transactions that its source has not{more}: it has {answer.executed}")
         return has is not None

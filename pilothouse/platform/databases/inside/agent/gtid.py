@@ -73,6 +73,11 @@ def own(position: str, server: str) -> str:
     return text({server.lower(): ranges}) if ranges else ""
 
 
+def without(position: str, server: str) -> str:
+    """MySQL's, less what the server with that UUID has written itself."""
+    return text({each: ranges for each, ranges in sets(position).items() if each != server.lower()})
+
+
 def count(position: str) -> int:
     """How many transactions that is."""
     return sum(b - a + 1 for ranges in sets(position).values() for a, b in ranges) if ":" in position else sequence(position)

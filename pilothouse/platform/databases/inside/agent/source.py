@@ -8,6 +8,7 @@ from pathlib import Path
 import pymysql
 
 from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
+from pilothouse.platform.databases.inside.agent.gtid import covers, without
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
@@ -16,10 +17,15 @@ _TIMEOUT_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """is_writable: it accepts writes, so that it has applied all that it will ever have from others."""
+    """is_writable: it accepts writes, so that it has applied all that it will ever have from others. server: its UUID, where it has one."""
 
     position: str
     is_writable: bool
+    server: str = ""
+
+    def covers(self, executed: str) -> bool:
+        """Whether it has all of that. What it wrote itself it has, also what its position lacks while that waits for an acknowledgement."""
+        return covers(self.position, without(executed, self.server) if self.server else executed)
 
 
 def ask(dialect: Dialect, wanted: Wanted, tls: Path) -> Has:
@@ -40,10 +46,10 @@ def ask(dialect: Dialect, wanted: Wanted, tls: Path) -> Has:
             cursor.execute("SELECT @@global.read_only")  # before the position, which only grows
             (read_only,) = cursor.fetchone() or (1,)
             cursor.execute(dialect.position)
-            (position,) = cursor.fetchone() or ("",)
+            position, server = cursor.fetchone() or ("", "")
     except (pymysql.Error, OSError) as error:
         raise Failed(f"the source could not be asked: {error}") from error
-    return Has(str(position or "").replace("\n", ""), not read_only)
+    return Has(str(position or "").replace("\n", ""), not read_only, str(server or ""))
 
 
 class Source:

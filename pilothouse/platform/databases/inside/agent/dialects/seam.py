@@ -136,10 +136,10 @@ class Accounts(Protocol):
 class Dialect:
     """program: the server. look: asks it what it is, with statements that answer while commits wait; raises Unreachable, Refused.
 
-    reload_tls: the statement that takes the certificate that is mounted now. position: gives the server's position, in one row of one
-    column. report: readies a session that tells a primary from where on it wants the log. gate: an `init_connect` that waits until the
-    server accepts writes. variables: name, value and is_numeric of the settings whose names the parameter lists. end_idle: ends those of
-    the sessions that still do nothing.
+    reload_tls: the statement that takes the certificate that is mounted now. position: gives the server's position, and by which name its
+    own transactions are in there, "" where none has one, in one row. report: readies a session that tells a primary from where on it wants
+    the log. gate: an `init_connect` that waits until the server accepts writes. variables: name, value and is_numeric of the settings whose
+    names the parameter lists. end_idle: ends those of the sessions that still do nothing.
 
     take_back: before a start as a replica, takes out of data that were the primary's what the new primary's position has not; None where
     the server's own recovery does so. Its number is the term. Raises OSError, ValueError, and may take seconds. keeps_received: what a

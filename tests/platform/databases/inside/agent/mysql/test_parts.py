@@ -16,6 +16,7 @@ from pilothouse.platform.databases.inside.agent.dialects.mysql.recovery import f
 from pilothouse.platform.databases.inside.agent.disk import MIB
 from pilothouse.platform.databases.inside.agent.objects import rights
 from pilothouse.platform.databases.inside.agent.settings import Settings
+from pilothouse.platform.databases.inside.agent.source import Has
 from pilothouse.platform.databases.inside.agent.sql import Row, Sql
 from pilothouse.platform.databases.inside.agent.tuning import canonical
 from pilothouse.platform.databases.inside.agent.wanted import Account, Grant, Server
@@ -57,6 +58,13 @@ class TestSets:
     )
     def test_a_position_covers_what_it_has(self, mine: str, theirs: str, holds: bool) -> None:
         assert gtid.covers(mine, theirs) is holds
+
+    def test_a_source_has_what_it_wrote_itself_while_that_waits_for_an_acknowledgement(self) -> None:
+        """It is not in its position before; a replica that started again has applied it."""
+        has = Has(f"{A}:1-99,{B}:1-5", is_writable=True, server=A.upper())
+        assert has.covers(f"{A}:1-100,{B}:1-5")
+        assert not has.covers(f"{A}:1-100,{B}:1-6"), "these the source will never have"
+        assert not has.covers("cccccccc-1111-2222-3333-444444444444:1")
 
     def test_who_has_two_positions_has_both(self) -> None:
         assert gtid.later(f"{A}:1-4", f"{A}:3-6,{B}:1") == f"{A}:1-6,{B}:1"

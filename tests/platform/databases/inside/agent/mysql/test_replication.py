@@ -214,6 +214,23 @@ def test_a_replica_that_begins_to_acknowledge_frees_what_waited_before(lab: Lab)
     assert insert.answer == []
 
 
+def test_a_replica_that_restarts_with_what_waits_for_it_follows_again_and_frees_it(lab: Lab) -> None:
+    """It has applied then what its primary's own position does not have yet."""
+    primary, replica, third = lab.members
+    fence(1, third)
+    replica.put(acknowledges=False)
+    replica.until(lambda state: state["applied"])
+    insert = Insert(primary, 1)
+    eventually(lambda: ids(replica) == [1])
+    waiting(primary, 1)
+    pid = replica.kill_server()
+    replica.until(lambda state: state["answers"] and replica.server_pid != pid, 60)
+    follow(replica, primary)
+    insert.join(60)
+    assert insert.answer == []
+    follows(replica, [1])
+
+
 def test_a_replica_comes_in_when_clients_that_wait_for_it_have_taken_all_connections(lab: Lab) -> None:
     primary, *replicas = lab.members
     fence(1, *replicas)

@@ -14,7 +14,7 @@ DIALECT = Dialect(
     copies=copies,
     accounts=accounts,
     reload_tls="FLUSH LOCAL SSL",
-    position="SELECT @@global.gtid_binlog_pos",
+    position="SELECT @@global.gtid_binlog_pos, ''",
     report=(
         "SET @rpl_semi_sync_slave = 1, @master_binlog_checksum = 'CRC32', @mariadb_slave_capability = 4, "
         "@master_heartbeat_period = 500000000"

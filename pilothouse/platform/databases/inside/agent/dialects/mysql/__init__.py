@@ -15,7 +15,7 @@ DIALECT = Dialect(
     copies=copies,
     accounts=accounts,
     reload_tls="ALTER INSTANCE RELOAD TLS",
-    position="SELECT @@global.gtid_executed",
+    position="SELECT @@global.gtid_executed, @@global.server_uuid",
     report=(
         "SET @rpl_semi_sync_replica = 1, @rpl_semi_sync_slave = 1, @source_binlog_checksum = 'CRC32', @master_binlog_checksum = 'CRC32', "
         "@source_heartbeat_period = 500000000, @master_heartbeat_period = 500000000, @replica_uuid = UUID(), @slave_uuid = @replica_uuid"
