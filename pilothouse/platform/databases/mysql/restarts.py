@@ -1,7 +1,7 @@
 """Which members have to be made anew, and whose turn it is (pure).
 
 A pod whose template has changed in what a server cannot take while it runs is deleted, one at a time: replicas first, each only while
-every other member is well, and the primary when it is primary no more, or has no replica. One that cannot run as it was made, and whose
+every other member is well and near the primary, and the primary when it is primary no more, or has no replica. One that cannot run as it was made, and whose
 server does not answer, goes before all others.
 """
 
@@ -12,6 +12,13 @@ from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
+from pilothouse.platform.databases.mysql.topology.switchover import NEAR_S
+
+
+NEAR = 2000
+"""Transactions that a replica may lack, by words that may be a second old. If the one that acknowledges lacked more, commits would wait
+until it has received them.
+"""
 
 
 def outdated(found: Mapping[str, Object], state: str) -> list[str]:
@@ -25,7 +32,7 @@ def leaving(standing: Standing, old: list[str], members: Mapping[str, Member]) -
     """
     replicas = [name for name in old if name != standing.primary]
     name = next(iter(replicas or old), "")
-    return name if all(_is_well(standing, member) for member in _others(name, members).values()) else ""
+    return name if all(_is_well(standing, member, members) for member in _others(name, members).values()) else ""
 
 
 def due(standing: Standing, old: list[str], members: Mapping[str, Member], broken: Collection[str] = ()) -> str:
@@ -44,9 +51,12 @@ def _others(name: str, members: Mapping[str, Member]) -> dict[str, Member]:
     return {each: member for each, member in members.items() if each != name}
 
 
-def _is_well(standing: Standing, member: Member) -> bool:
-    if member.name == standing.primary:
+def _is_well(standing: Standing, member: Member, members: Mapping[str, Member]) -> bool:
+    primary = members.get(standing.primary)
+    if member.name == standing.primary or primary is None:
         return member.is_writable
+    if (member.lag_s or 0.0) > NEAR_S or member.received.lacks(primary.executed) > NEAR:
+        return False
     acknowledges = member.acknowledges or member.name not in standing.acknowledging or not standing.durable
     return member.follows(standing.primary) and member.is_intact and acknowledges
 

@@ -1,5 +1,6 @@
 """Whose pod may be made anew, and when."""
 
+from dataclasses import replace
 from typing import Any
 
 from pilothouse.model.json import Object
@@ -58,6 +59,16 @@ def test_a_replica_stays_while_another_member_is_not_well() -> None:
     assert restarts.due(DURABLE, old, members(primary(), going, replica("a-2", acknowledges=False))) == ""
     for heard in (0, 2):
         assert restarts.due(DURABLE, old, members(primary(semi_sync={"on": True, "acknowledging": heard}), going, replica("a-2"))) == ""
+
+
+def test_a_replica_stays_while_another_one_is_far_behind() -> None:
+    """Which would be the only one to acknowledge."""
+    old, going = ["a-1", "a-0"], replica("a-1", acknowledges=False)
+    primary_has, near, far = ({"executed": f"0-1-{number}"} for number in (9000, 8000, 5000))
+    for lag_s, position, is_due in ((0.0, near, True), (0.0, far, False), (60.0, near, False)):
+        behind = replica("a-2", lag_s=lag_s)
+        behind = replace(behind, state={**(behind.state or {}), "gtid": position})
+        assert bool(restarts.due(DURABLE, old, members(primary(gtid=primary_has), going, behind))) == is_due
 
 
 def test_a_primary_with_replicas_hands_over_before_it_is_made_anew() -> None:

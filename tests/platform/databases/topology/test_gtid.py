@@ -22,6 +22,14 @@ def test_a_set_covers_another_one_that_is_a_part_of_it(mine: str, theirs: str, h
     assert parse(mine).covers(parse(theirs)) is holds
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs", "count"),
+    [(f"{A}:1-9", f"{A}:1-5:7-20,{B}:1-3", 14), ("0-1-5", "0-2-9", 4), ("0-1-9", "0-2-5", 0), ("", "0-1-7", 7)],
+)
+def test_what_one_lacks_of_another_is_counted(mine: str, theirs: str, count: int) -> None:
+    assert parse(mine).lacks(parse(theirs)) == count
+
+
 def test_only_transactions_of_a_third_server_show_two_histories_as_the_primary_may_be_seen_earlier_than_its_replica() -> None:
     primary = parse(f"{A}:1-9,{B}:1-4", B.upper())
     assert not primary.contradicts(parse(f"{A}:1-9,{B}:1-7", A)), "the primary wrote these meanwhile"

@@ -50,6 +50,12 @@ class Position:
         reached = [domain for domain, last in other.last.items() if domain in self.last and self.last[domain][0] >= last[0]]
         return any(not self._has(domain, *other.last[domain]) for domain in reached)
 
+    def lacks(self, other: "Position") -> int:
+        """How many transactions the other has beyond this one, provided that their histories agree."""
+        numbered = sum(max(0, last[0] - self.last.get(domain, (0, 0))[0]) for domain, last in other.last.items())
+        sets = (_count(ranges) - _common(ranges, self.sets.get(server, [])) for server, ranges in other.sets.items())
+        return numbered + sum(sets)
+
     def __bool__(self) -> bool:
         return bool(self.last or self.sets)
 
@@ -97,6 +103,14 @@ def _set(text: str) -> tuple[str, Ranges]:
             raise GtidError(f"{interval!r} in {text!r} is no range of transactions, such as 1-5")
         ranges.append((start, end))
     return server.lower(), sorted(ranges)
+
+
+def _count(ranges: Ranges) -> int:
+    return sum(end - start + 1 for start, end in ranges)
+
+
+def _common(ranges: Ranges, others: Ranges) -> int:
+    return sum(max(0, min(end, last) - max(start, first) + 1) for start, end in ranges for first, last in others)
 
 
 def _contains(mine: Ranges, theirs: Ranges) -> bool:
