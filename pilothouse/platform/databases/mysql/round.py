@@ -273,9 +273,13 @@ class Round:
             self.taken.append(taken)
 
     def _replicas(self) -> int:
-        """None while it stands still; else with those that cannot go yet, since they are the primary or may alone have what it wrote."""
+        """None while it stands still; else with those that cannot go yet, since they are the primary or may alone have what it wrote.
+
+        Who is not heard counts as still, so that nothing follows from a round that is blind.
+        """
         if self.suspended:
-            return 0 if all(map(stopping.is_still, self.members.values())) else self.actual.replicas
+            is_still = not self.is_blind and all(map(stopping.is_still, self.members.values()))
+            return 0 if is_still else self.actual.replicas
         needed = [names.ordinal(name) + 1 for name in (self.standing.primary, *self.standing.acknowledging) if name in self.actual.pods]
         return max(self.spec.replicas, *needed) if needed else self.spec.replicas
 

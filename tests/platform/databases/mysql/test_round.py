@@ -1,0 +1,38 @@
+"""What a round makes of what it knows of the members."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from pilothouse.model.json import Object
+from pilothouse.platform.databases.mysql.actual import Actual, Effective
+from pilothouse.platform.databases.mysql.objects.secrets import Known
+from pilothouse.platform.databases.mysql.parts import Parts
+from pilothouse.platform.databases.mysql.round import Round
+from pilothouse.platform.databases.mysql.topology.member import Member
+from pilothouse.platform.databases.mysql.types import MySQLSpec
+from tests.platform.databases.live import PROGRAM
+
+RUNNING: Object = {"process": "running", "answers": True, "data": "ready", "role": "replica"}
+REPLICAS = 3
+
+
+def round_of(status: Object | None = None, *, suspended: bool = False, **parts: Any) -> Round:
+    """Of three members that were heard 20 s ago, and wait for something to tell."""
+    instance: Object = {
+        "metadata": {"name": "orders", "namespace": "default", "uid": "u"},
+        "spec": {"replicas": REPLICAS},
+        "status": status or {},
+    }
+    spec, known = MySQLSpec.model_validate(instance["spec"]), SimpleNamespace(program=PROGRAM, **parts)
+    actual = Actual(stateful_set={"spec": {"replicas": REPLICAS}})
+    made = Round(cast(Parts, known), instance, actual, Effective(spec), cast(Known, SimpleNamespace()), suspended=suspended)
+    made.members = {name: Member(name, 20.0, RUNNING) for name in (f"orders-{number}" for number in range(REPLICAS))}
+    return made
+
+
+def test_members_that_have_yet_to_be_asked_keep_their_pods_while_an_instance_is_brought_to_a_stand() -> None:
+    found = round_of(suspended=True)
+    found.is_blind = True
+    assert found._replicas() == REPLICAS
+    found.is_blind = False
+    assert found._replicas() == 0
