@@ -10,6 +10,7 @@ from pilothouse.client.controller import Controller
 from pilothouse.client.informers import Informers
 from pilothouse.client.recorder import Recorder
 from pilothouse.model import kinds, meta
+from pilothouse.model.errors import ApiError
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import conditions, labels, lifecycle, names, nodes, showing, status
 from pilothouse.platform.databases.mysql.accounts.controller import AccountController
@@ -127,7 +128,6 @@ class InstanceController:
     async def _carry_out(self, instance: Object, actual: Actual, found: Effective, *, suspended: bool) -> float | None:
         if meta.is_deleting(instance) and lifecycle.awaits_backup(instance, found.spec, actual.final_backup) and not actual.final_backup:
             await self.client.create(BACKUPS, lifecycle.final_backup(instance, found.spec))
-        await self.volumes.see_to(instance, actual, keep=found.spec.deletion_protection)
         if await self._takes_up(instance, actual):
             return None
         known, taken = await self._secrets(instance, actual)
@@ -141,10 +141,21 @@ class InstanceController:
             self._decided[meta.key(instance)] = meta.uid(instance), done.standing.step
         if done.is_blind:
             return again_s
+        if refused := await self._see_to_volumes(instance, actual, keep=found.spec.deletion_protection):
+            done.refused.append(refused)
+            again_s = REFUSED_S
         self.accounts.heard(meta.key(instance), showing.inside(done))
         picture = replace(showing.picture(done), deletion=lifecycle.deletion(instance, found.spec, actual.final_backup))
         await self._say(done.instance, picture, done, showing.shown(done))
         return again_s
+
+    async def _see_to_volumes(self, instance: Object, actual: Actual, *, keep: bool) -> str:
+        """Returns why that failed, "" if it did not: whatever it is, members are looked after."""
+        try:
+            await self.volumes.see_to(instance, actual, keep=keep)
+        except ApiError as error:
+            return f"the volumes' reclaim policy: {error.message}"
+        return ""
 
     async def _takes_up(self, instance: Object, actual: Actual) -> bool:
         """Whether it begins with the data of one that has gone, whose database has just been noted, of which the cluster tells again."""
@@ -198,23 +209,33 @@ class InstanceController:
         keep: whether the data stay on the volumes, with a note of what they are.
         """
         await self._stop(instance, actual, found)
+        refused: list[str] = []
+        try:
+            again_s, is_clear = await self._clear(instance, actual, keep=keep)
+        except REFUSED as error:
+            again_s, is_clear, refused = REFUSED_S, False, [error.message]
+        if is_clear:
+            rest = [each for each in meta.finalizers(instance) if each != labels.FINALIZER]
+            await self.client.patch(MYSQLS, meta.name(instance), {"metadata": {"finalizers": rest}}, namespace=meta.namespace(instance))
+            return None
         said = lifecycle.deletion(instance, found.spec.model_copy(update={"deletion_protection": False, "final_backup": False}), None)
-        await self._say(instance, Picture(deletion=said, pods=len(actual.pods), replicas=found.spec.replicas), None, [])
+        picture = Picture(deletion=said, refused=refused, pods=len(actual.pods), replicas=found.spec.replicas)
+        await self._say(instance, picture, None, [])
+        return again_s
+
+    async def _clear(self, instance: Object, actual: Actual, *, keep: bool) -> tuple[float | None, bool]:
+        """When to look again, and whether nothing of it is left."""
         if actual.stateful_set is not None and not meta.is_deleting(actual.stateful_set):
             await self.cache.remove(actual.stateful_set)
         if actual.stateful_set is not None or actual.pods:
-            return STOPPING_S
+            return STOPPING_S, False
         if not await self.volumes.see_to(instance, actual, keep=keep) or (keep and not await self.volumes.leave(instance)):
-            return STALE_S
+            return STALE_S, False
         left = [each for kind in REMOVED for each in self.cache.own(kind, instance).values()]
         for each in left:
             if not meta.is_deleting(each):
                 await self.cache.remove(each)
-        if left:
-            return None
-        rest = [each for each in meta.finalizers(instance) if each != labels.FINALIZER]
-        await self.client.patch(MYSQLS, meta.name(instance), {"metadata": {"finalizers": rest}}, namespace=meta.namespace(instance))
-        return None
+        return None, not left
 
     async def _stop(self, instance: Object, actual: Actual, found: Effective) -> None:
         """A namespace that goes takes the keys first by which members are reached."""

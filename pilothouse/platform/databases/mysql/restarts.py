@@ -1,8 +1,8 @@
 """Which members have to be made anew, and whose turn it is (pure).
 
 A pod whose template has changed in what a server cannot take while it runs is deleted, one at a time: replicas first, each only while
-every other member is well and near the primary, and the primary when it is primary no more, or has no replica. One that cannot run as it was made, and whose
-server does not answer, goes before all others.
+every other member is well and near the primary, and the primary when it is primary no more, or has no replica. One that cannot run as it
+was made, and whose server does not answer, goes before all others.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,7 +13,6 @@ from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.standing import Standing
 from pilothouse.platform.databases.mysql.topology.switchover import NEAR_S
-
 
 NEAR = 2000
 """Transactions that a replica may lack, by words that may be a second old. If the one that acknowledges lacked more, commits would wait

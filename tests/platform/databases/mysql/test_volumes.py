@@ -2,14 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+from pilothouse.client.client import Client
 from pilothouse.model import kinds, meta
+from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
+from pilothouse.platform import rights
 from pilothouse.platform.databases.mysql import labels
 from pilothouse.platform.databases.mysql.objects.volumes import LEFT, POLICY, left, note, patch
 from pilothouse.platform.databases.resource import MYSQLS
 from tests.engine.controllers.conftest import Cluster
-from tests.platform.databases.live import instance, operated, serves
+from tests.people import client_of, platform_part
+from tests.platform.databases.live import instance, nodes_of, operated, operator, says, serves
 
 VOLUMES, CLAIMS = kinds.PERSISTENTVOLUMES, kinds.PERSISTENTVOLUMECLAIMS
 
@@ -129,3 +134,35 @@ async def test_the_first_database_is_that_of_the_data_which_it_takes_up(tmp_path
         assert nodes.agents["orders-0"].wanted["databases"][0]["name"] == "shop"
         found = await cluster.until_one(VOLUMES, "pv", lambda found: LEFT not in meta.annotations(found))
         assert meta.annotations(found)[POLICY] == "Retain"
+
+
+class Refusing:
+    """A transport for which volumes may be watched and not changed."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def call(self, call: Any) -> object:
+        if call.method == "PATCH" and call.path.startswith("/api/v1/persistentvolumes"):
+            raise Forbidden("volumes are the administrators'")
+        return await self._inner.call(call)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+async def test_volumes_that_may_not_be_changed_are_named_and_stop_neither_members_nor_the_word_of_a_deletion(tmp_path: Path) -> None:
+    async with nodes_of(tmp_path) as (server, cluster, nodes):
+        transport: Any = Refusing(client_of(server, platform_part(rights.DATABASES)).transport)
+        async with operator(server, nodes, Client(transport, field_manager="databases")):
+            nodes.holds = lambda name: True
+            await cluster.create(MYSQLS, instance(finalBackup=False))
+            await bind(cluster, "default")
+            nodes.holds = lambda name: False
+            await cluster.until_one(kinds.PODS, "orders-0", lambda pod: True)
+            await cluster.patch(kinds.PODS, "orders-0", {"metadata": {"annotations": {"looked-at": "again"}}})
+            found = await cluster.until_one(MYSQLS, "orders", lambda obj: serves(obj) and says("Accepted", "Refused")(obj))
+            assert "volumes are the administrators'" in (meta.condition(found, "Accepted") or {})["message"]
+            await cluster.patch(MYSQLS, "orders", {"spec": {"deletionProtection": False}})
+            await cluster.client.delete(MYSQLS, "orders", "default")
+            await cluster.until_one(MYSQLS, "orders", lambda obj: says("Deleting", "Removing")(obj) and says("Accepted", "Refused")(obj))
