@@ -43,9 +43,15 @@ def test_protection_keeps_the_data_and_its_end_gives_the_volume_its_policy_back(
     assert freed["spec"] == {"persistentVolumeReclaimPolicy": "Delete"}
 
 
-def test_what_a_class_retains_anyhow_stays_so() -> None:
-    marks = MARKS | {POLICY: "Retain"}
-    assert patch(ORDERS, volume("Retain", **marks), keep=False) is None
+def test_a_policy_that_protection_has_not_made_is_left_alone() -> None:
+    """Be it that a class retains, or that somebody has seen to a volume before the instance is deleted."""
+    mine = {labels.UID: "u1"}
+    assert patch(ORDERS, volume("Retain", **mine), keep=True) is None
+    assert patch(ORDERS, volume("Retain", **mine), keep=False) is None
+    assert patch(ORDERS, volume("Delete", **mine), keep=False) is None
+    freed = patch(ORDERS, volume("Retain", **MARKS), keep=False)
+    assert freed is not None
+    assert freed["metadata"]["annotations"] == {POLICY: None}
 
 
 def test_a_volume_that_is_taken_up_keeps_its_policy_and_its_note_until_the_data_serve() -> None:
@@ -53,10 +59,10 @@ def test_a_volume_that_is_taken_up_keeps_its_policy_and_its_note_until_the_data_
     young = ORDERS | {"status": {}}
     taken = patch(young, there, keep=True)
     assert taken is not None
-    assert taken["metadata"]["annotations"] == MARKS
+    assert taken["metadata"]["annotations"] == {labels.UID: "u1"}
     served = patch(ORDERS, there, keep=True)
     assert served is not None
-    assert served["metadata"]["annotations"] == MARKS | {LEFT: None}
+    assert served["metadata"]["annotations"] == {labels.UID: "u1", LEFT: None}
 
 
 def test_a_note_says_all_that_another_instance_needs() -> None:
@@ -133,7 +139,7 @@ async def test_the_first_database_is_that_of_the_data_which_it_takes_up(tmp_path
         await cluster.until_one(MYSQLS, "orders", serves)
         assert nodes.agents["orders-0"].wanted["databases"][0]["name"] == "shop"
         found = await cluster.until_one(VOLUMES, "pv", lambda found: LEFT not in meta.annotations(found))
-        assert meta.annotations(found)[POLICY] == "Retain"
+        assert POLICY not in meta.annotations(found)
 
 
 class Refusing:

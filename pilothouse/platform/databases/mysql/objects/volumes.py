@@ -14,7 +14,7 @@ from pilothouse.model.json import JSONError, Object, loads
 from pilothouse.platform.databases.mysql import labels, names
 
 POLICY = "databases.pilothouse.dev/reclaim-policy"
-"""Annotation of a volume: the policy that it has without protection."""
+"""Annotation of a volume that is kept by protection: the policy that it has without. Others have none."""
 LEFT = "databases.pilothouse.dev/left-by"
 """Annotation of a volume: what its instance was like when its namespace went, as JSON; see `note`."""
 RETAIN, DELETE = "Retain", "Delete"
@@ -49,18 +49,19 @@ def bound_to(claims: Iterable[Object]) -> Iterator[tuple[Object, str]]:
 def patch(instance: Object, volume: Object, *, keep: bool) -> Object | None:
     """As a merge patch; None for nothing to change. keep: whether the data outlive the claim.
 
-    What an instance before has noted stays until this one has taken its data up.
+    The policy of a volume that was not made to keep is somebody else's, and left alone. What an instance before has noted stays until
+    this one has taken its data up.
     """
-    marks = meta.annotations(volume)
-    now = volume["spec"].get("persistentVolumeReclaimPolicy") or RETAIN
-    usual = marks.get(POLICY) or now
-    wanted = {POLICY: usual, labels.UID: meta.uid(instance)}
-    policy = RETAIN if keep else usual
-    gone: Object = {LEFT: None} if LEFT in marks and (instance.get("status") or {}).get("seeded") else {}
-    is_marked = all(marks.get(key) == value for key, value in wanted.items()) and not gone
-    if is_marked and now == policy and meta.labels(volume).get(labels.INSTANCE) == meta.name(instance):
+    marks, now = meta.annotations(volume), volume["spec"].get("persistentVolumeReclaimPolicy") or RETAIN
+    usual = marks.get(POLICY) or (now if now != RETAIN else None)
+    policy = RETAIN if keep else marks.get(POLICY) or now
+    wanted = {POLICY: usual if keep else None, labels.UID: meta.uid(instance)}
+    if (instance.get("status") or {}).get("seeded"):
+        wanted[LEFT] = None
+    changes = {key: value for key, value in wanted.items() if marks.get(key) != value}
+    if not changes and now == policy and meta.labels(volume).get(labels.INSTANCE) == meta.name(instance):
         return None
-    metadata = {"labels": labels.selector(meta.name(instance)), "annotations": wanted | gone}
+    metadata = {"labels": labels.selector(meta.name(instance)), "annotations": changes}
     return {"metadata": metadata, "spec": {"persistentVolumeReclaimPolicy": policy}}
 
 
