@@ -74,6 +74,7 @@ def test_a_note_says_all_that_another_instance_needs() -> None:
     assert (said.instance, said.member, said.database, said.is_primary) == ("orders", "orders-0", "shop", True)
     assert said.spec == {"replicas": 3, "size": "2Gi"}
     assert note(ORDERS, there, "2026-11-30T13:00:00Z") is None
+    assert patch(ORDERS, there, keep=True) is None, "it is still looked after while its claim has yet to go"
     assert left(volume("Retain", **{LEFT: json.dumps({"namespace": 1})})) is None
 
 

@@ -56,7 +56,7 @@ def patch(instance: Object, volume: Object, *, keep: bool) -> Object | None:
     usual = marks.get(POLICY) or (now if now != RETAIN else None)
     policy = RETAIN if keep else marks.get(POLICY) or now
     wanted = {POLICY: usual if keep else None, labels.UID: meta.uid(instance)}
-    if (instance.get("status") or {}).get("seeded"):
+    if (instance.get("status") or {}).get("seeded") and not _has_left(instance, volume):
         wanted[LEFT] = None
     changes = {key: value for key, value in wanted.items() if marks.get(key) != value}
     if not changes and now == policy and meta.labels(volume).get(labels.INSTANCE) == meta.name(instance):
@@ -103,6 +103,12 @@ def left(volume: Object) -> Left | None:
     ):
         return None
     return Left(**{key: found[key] for key in (*fields, "spec")})
+
+
+def _has_left(instance: Object, volume: Object) -> bool:
+    """Whether the note is the instance's own, whose namespace goes while claims are still there."""
+    said = left(volume)
+    return said is not None and said.uid == meta.uid(instance)
 
 
 def claim_name(volume: Object) -> str:
