@@ -86,7 +86,10 @@ def turned(secret: Object, progress: Progress, now_s: float, password: Callable[
         rest = {key: value for key, value in data.items() if key != NEXT}
         return _changed(secret, rest | {REPLICATION_KEY: data[NEXT], OLD: data[REPLICATION_KEY]}, now_s, {})
     if OLD in data:
-        is_over = not progress.lacking and old_until(secret) <= now_s
+        until = old_until(secret)
+        if until is None:
+            return _changed(secret, data, now_s, {})
+        is_over = not progress.lacking and until <= now_s
         return _changed(secret, {key: value for key, value in data.items() if key != OLD}, now_s, {}) if is_over else None
     if not progress.asked or progress.asked == marks.get(ROTATED_AT):
         return None
@@ -98,22 +101,26 @@ def _changed(secret: Object, data: Object, now_s: float, marks: dict[str, str]) 
     return secret | {"metadata": secret["metadata"] | {"annotations": annotations}, "data": data}
 
 
-def old_until(secret: Object) -> float:
-    """Before which the old password does not end, in seconds of the epoch."""
-    return meta.parse_rfc3339(meta.annotations(secret)[CHANGED_AT]) + KEEP_OWN_S
+def old_until(secret: Object) -> float | None:
+    """Before which the old password does not end, in seconds of the epoch; None of a Secret, made anew by others, that does not say it."""
+    try:
+        return meta.parse_rfc3339(meta.annotations(secret).get(CHANGED_AT, "")) + KEEP_OWN_S
+    except ValueError:
+        return None
 
 
 def said(secret: Object, progress: Progress) -> Said | None:
     """Of the condition Rotated; None for an instance that nobody has asked for it."""
     data, marks = secret.get("data") or {}, meta.annotations(secret)
+    until = old_until(secret) if OLD in data else None
     if not progress.asked:
         return None
     if progress.asked != marks.get(ROTATED_AT):
-        until = f" until {meta.rfc3339(old_until(secret))}" if OLD in data else ""
-        return "False", "RotationWaits", f"the password of replication before the last works on{until}, and the next rotation begins then"
+        last = f" until {meta.rfc3339(until)}" if until else ""
+        return "False", "RotationWaits", f"the password of replication before the last works on{last}, and the next rotation begins then"
     if NEXT in data:
         return "False", "Rotating", "the primary has yet to let in the new password of replication beside the old one"
     if progress.lacking:
         return "False", "Rotating", f"{', '.join(progress.lacking)} has yet to follow with the new password of replication"
-    ends = f"the password of replication before it ends at {meta.rfc3339(old_until(secret))}" if OLD in data else ""
+    ends = f"the password of replication before it ends at {meta.rfc3339(until)}" if until else ""
     return "True", "Rotated", ends

@@ -103,8 +103,8 @@ class Round:
             await self._decide()
             self._tell(self.decision.orders)
             self._hear_of_settings()
-            await self._rotate()
             await self._label()
+            await self._rotate()
         await self._ensure()
         if not self.suspended:
             await self.resizing.run(self.members, self._obeys)

@@ -75,6 +75,18 @@ def test_it_is_done_once_for_each_time_that_asks() -> None:
     assert content(turned(done, asked="2026-12-01T12:00:00Z")) == {KEY: "now", NEXT: "new"}
 
 
+@pytest.mark.parametrize("mark", [{}, {"databases.pilothouse.dev/changed-at": "yesterday"}])
+def test_of_a_secret_that_does_not_say_when_it_was_changed_the_hour_begins_now(mark: dict[str, str]) -> None:
+    found = secret(**{KEY: "new", OLD: "now"})
+    found["metadata"]["annotations"] = {ROTATED_AT: ASKED} | mark
+    assert rotation.said(found, Progress(ASKED, is_let_in=True, lacking=())) == ("True", "Rotated", "")
+    marked = turned(found)
+    assert content(marked) == {KEY: "new", OLD: "now"}
+    assert marked is not None
+    assert turned(marked, now_s=NOW_S + KEEP_OWN_S - 1) is None
+    assert content(turned(marked, now_s=NOW_S + KEEP_OWN_S)) == {KEY: "new"}
+
+
 def test_replicas_take_it_one_after_the_other() -> None:
     system = {KEY: b"new", OLD: b"now"}
     assert rotation.with_new(system, STANDING, members(b"now", b"now")) == {"orders-0", "orders-1"}
