@@ -43,6 +43,7 @@ from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.topology.moment import Moment
 from pilothouse.platform.databases.mysql.topology.orders import Order
 from pilothouse.platform.databases.mysql.topology.standing import Standing
+from pilothouse.platform.databases.mysql.topology.wish import Wish
 
 NEW_S = 60.0
 """So long a pod may take until its agent is heard, without its primary being called away."""
@@ -347,8 +348,13 @@ class Round:
         pods = self.actual.pods
         if self.suspended:
             return not pods
-        is_safe = self.spec.replicas < 2 or self.standing.durable
-        return is_safe and len(pods) == self.spec.replicas and all(self._is_as_wanted(name, pod) for name, pod in pods.items())
+        return self._is_safe() and len(pods) == self.spec.replicas and all(self._is_as_wanted(name, pod) for name, pod in pods.items())
+
+    def _is_safe(self) -> bool:
+        """Whether as many acknowledge as should, and no step is to come: those wait for words that agree, which nobody tells by himself."""
+        standing, wish = self.standing, Wish.of(self.effective.of(self.instance))
+        is_underway = any(name in self.members for name in (*standing.retiring, *standing.passed_over))
+        return wish.replicas < 2 or (standing.durable and not is_underway and len(standing.acknowledging) >= wish.acknowledging)
 
     def _is_as_wanted(self, name: str, pod: Object) -> bool:
         told = self.documents.get(name)

@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
 from pilothouse.platform.databases.mysql.objects.secrets import Known
@@ -36,3 +38,21 @@ def test_members_that_have_yet_to_be_asked_keep_their_pods_while_an_instance_is_
     assert found._replicas() == REPLICAS
     found.is_blind = False
     assert found._replicas() == 0
+
+
+SAFE: Object = {"term": 2, "primary": "orders-1", "seeded": "orders-0", "durable": True, "acknowledging": ["orders-0", "orders-2"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_safe"),
+    [
+        (SAFE, True),
+        (SAFE | {"durable": False}, False),
+        (SAFE | {"acknowledging": ["orders-2"]}, False),
+        (SAFE | {"acknowledging": ["orders-2"], "passedOver": ["orders-0"]}, False),
+        (SAFE | {"retiring": ["orders-0"]}, False),
+        (SAFE | {"passedOver": ["orders-8"]}, True),
+    ],
+)
+def test_members_rest_only_when_no_step_is_to_come_that_waits_for_their_words(status: Object, *, is_safe: bool) -> None:
+    assert round_of(status)._is_safe() is is_safe
