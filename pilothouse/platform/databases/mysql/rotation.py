@@ -28,8 +28,9 @@ Said = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """asked: `spec.rotatedAt`. is_let_in: whether the primary has carried out an order with both passwords.
+    """asked: `spec.rotatedAt`; "" for none, which ends no rotation that has begun.
 
+    is_let_in: whether the primary has carried out an order with both passwords.
     lacking: members that have pods and do not follow with the new password yet.
     """
 
@@ -75,6 +76,12 @@ def _turn(rest: list[str], standing: Standing, members: Mapping[str, Member]) ->
         if members[name].is_heard and (not standing.waits or name not in standing.acknowledging or acknowledging):
             return [name]
     return []
+
+
+def is_underway(secret: Object) -> bool:
+    """Whether two passwords are valid."""
+    data = secret.get("data") or {}
+    return NEXT in data or OLD in data
 
 
 def turned(secret: Object, progress: Progress, now_s: float, password: Callable[[], bytes]) -> Object | None:

@@ -210,10 +210,10 @@ class Round:
         """One step towards another password of replication, where one is asked for or under way."""
         name = names.system(meta.name(self.instance))
         secret, primary = self.actual.secrets.get(name), self.members.get(self.standing.primary)
-        if secret is None or self.spec.rotated_at is None:
+        if secret is None or not (self.spec.rotated_at or rotation.is_underway(secret)):
             return
         progress = rotation.Progress(
-            self.spec.rotated_at,
+            self.spec.rotated_at or "",
             is_let_in=primary is not None and self._obeys(primary.name) and not self.of_agent(primary),
             lacking=rotation.lacking(self.known.system, self.standing, self.members),
         )

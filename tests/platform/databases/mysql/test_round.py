@@ -6,9 +6,12 @@ from typing import Any, cast
 import pytest
 
 from pilothouse.model.json import Object
+from pilothouse.model.resource import Resource
+from pilothouse.platform.databases.mysql.accounts.rotation import CHANGED_AT
 from pilothouse.platform.databases.mysql.actual import Actual, Effective
-from pilothouse.platform.databases.mysql.objects.secrets import Known
+from pilothouse.platform.databases.mysql.objects.secrets import REPLICATION_KEY, Known
 from pilothouse.platform.databases.mysql.parts import Parts
+from pilothouse.platform.databases.mysql.rotation import OLD
 from pilothouse.platform.databases.mysql.round import Round
 from pilothouse.platform.databases.mysql.topology.member import Member
 from pilothouse.platform.databases.mysql.types import MySQLSpec
@@ -38,6 +41,23 @@ def test_members_that_have_yet_to_be_asked_keep_their_pods_while_an_instance_is_
     assert found._replicas() == REPLICAS
     found.is_blind = False
     assert found._replicas() == 0
+
+
+async def test_a_rotation_goes_on_though_nobody_asks_for_it_any_more() -> None:
+    found, written = round_of(SAFE), []
+
+    async def update(resource: Resource, obj: Object) -> None:
+        written.append(obj["data"])
+
+    secret: Object = {"metadata": {"name": "orders-system"}, "data": {REPLICATION_KEY: "bmV3", OLD: "bm93"}}
+    found.parts = cast("Parts", SimpleNamespace(client=SimpleNamespace(update=update)))
+    found.known = cast("Known", SimpleNamespace(system={REPLICATION_KEY: b"new", OLD: b"now"}))
+    found.members = {"orders-1": Member("orders-1")}
+    found.rotation = ("False", "Rotating", "replicas take the new one")
+    found.actual = Actual(secrets={"orders-system": secret | {"metadata": {"annotations": {CHANGED_AT: "2026-01-01T00:00:00Z"}}}})
+    await found._rotate()
+    assert written == [{REPLICATION_KEY: "bmV3"}]
+    assert found.rotation is None
 
 
 SAFE: Object = {"term": 2, "primary": "orders-1", "seeded": "orders-0", "durable": True, "acknowledging": ["orders-0", "orders-2"]}
