@@ -45,6 +45,8 @@ def _restarted(name: str, instance: Object) -> str:
 
 
 def _rotated(name: str, instance: Object) -> str:
+    if instance["spec"].get("suspended"):
+        return f"{name} is to have new passwords once it is resumed"
     return f"{name} {'is to have' if standing.unrotated(instance) else 'has'} new passwords"
 
 

@@ -139,14 +139,17 @@ def unrestarted(instance: Object) -> str:
 
 
 def untuned(instance: Object) -> str:
-    """What is lacking once settings were asked for."""
-    is_tuned = status(instance).get("tunedGeneration") == meta.generation(instance)
+    """What is lacking once settings were asked for. Those of a suspended instance count when it goes on."""
+    is_tuned = instance["spec"].get("suspended") or status(instance).get("tunedGeneration") == meta.generation(instance)
     return lacking(instance) or ("" if is_tuned else "members take the settings")
 
 
 def unrotated(instance: Object) -> str:
-    """What is lacking once new passwords were asked for: of the instance's account, and of its replication."""
-    if missing := lacking(instance):
+    """What is lacking once new passwords were asked for: of the instance's account, and of its replication.
+
+    Those of a suspended instance are made when it goes on.
+    """
+    if (missing := lacking(instance)) or instance["spec"].get("suspended"):
         return missing
     replication = meta.condition(instance, "Rotated") or {}
     if replication.get("status") != "True":
