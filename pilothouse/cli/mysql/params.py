@@ -1,5 +1,6 @@
 """`ph mysql params`: the server's own settings."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import click
@@ -71,19 +72,32 @@ def unset(session: Session, instance: str, names: tuple[str, ...], namespace: st
     run(_change(session, instance, given, namespace, change.How.of(dry_run, wait, timeout)))
 
 
-async def _change(session: Session, name: str, given: "dict[str, str] | dict[str, None]", namespace: str, how: change.How) -> None:
+async def _change(session: Session, name: str, given: Mapping[str, str | None], namespace: str, how: change.How) -> None:
     """given: None takes a setting away."""
     from pilothouse.cli.mysql.lookup import find_instance
 
     async with connected(session) as client:
         instance = await find_instance(client, name, namespace)
         refuse_unset(instance, [key for key, value in given.items() if value is None])
-        await change.carry_out(client, instance, {"parameters": given}, how, partial(said, before=instance), standing.untuned)
+        await change.carry_out(
+            client, instance, {"parameters": merged(instance, given)}, how, partial(said, before=instance), standing.untuned
+        )
+
+
+def merged(instance: Object, given: Mapping[str, str | None]) -> dict[str, str | None]:
+    """A merge patch of the settings, by which none is left that has the name of one in another spelling, as manifests may have it."""
+    from pilothouse.platform.databases.mysql.parameters.check import variable_name
+
+    made = instance["spec"].get("parameters") or {}
+    spelled = {key: None for key in made if variable_name(key) in given}
+    return spelled | {key: value for key, value in given.items() if value is not None}
 
 
 def refuse_unset(instance: Object, names: list[str]) -> None:
+    from pilothouse.platform.databases.mysql.parameters.check import variable_name
+
     made = instance["spec"].get("parameters") or {}
-    if absent := [key for key in names if key not in made]:
+    if absent := [key for key in names if key not in map(variable_name, made)]:
         known = f"it has {', '.join(sorted(made))}" if made else "none was made"
         raise click.ClickException(f"{absent[0]} is no setting that was made for {meta.name(instance)}: {known}")
 
@@ -115,7 +129,7 @@ def _counts(instance: Object, name: str) -> str:
     refused = {each["name"]: each["message"] for each in standing.status(instance).get("refusedParameters") or ()}
     if variable_name(name) in refused:
         return f"not: {output.harmless(refused[variable_name(name)])}"
-    return "after a restart" if name in pending(instance) else "now"
+    return "after a restart" if variable_name(name) in pending(instance) else "now"
 
 
 async def _show(session: Session, name: str, namespace: str, how: str) -> None:

@@ -8,7 +8,7 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.mysql import available, change, completing, options, standing, upgrade, values
-from pilothouse.cli.mysql.params import refuse_unset
+from pilothouse.cli.mysql.params import merged, refuse_unset
 from pilothouse.cli.mysql.resize import refuse_shrinking
 from pilothouse.cli.session import Session, connected, copyable, pass_session, run
 from pilothouse.model import meta
@@ -98,6 +98,8 @@ def changed(instance: Object, given: dict[str, Any]) -> Object:
     if unset := [values.parameter(each) for each in given["no_param"]]:
         refuse_unset(instance, unset)
         spec["parameters"] = spec.get("parameters", {}) | dict.fromkeys(unset)
+    if "parameters" in spec:
+        spec["parameters"] = merged(instance, spec["parameters"])
     for key, option in _LISTS:
         added, gone = (spec.get("access") or {}).get(key) or [], given[option]
         if added or gone:

@@ -32,6 +32,19 @@ def test_a_restored_instance_can_be_given_what_a_created_one_can() -> None:
     assert set(options_of("create")) - set(options_of("restore")) == {"--flavour", "--version", "--image", "--from", "--from-volumes"}
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"parameters": {"max_connections": "300"}}, {"max-connections": None, "max_connections": "300"}),
+        ({"no_param": ("max-connections",)}, {"max-connections": None}),
+        ({"parameters": {"sync_frm": "0"}}, {"sync_frm": "0"}),
+    ],
+)
+def test_a_setting_is_changed_in_the_place_of_its_other_spellings(given: Object, wanted: Object) -> None:
+    instance: Object = {"metadata": {"name": "orders"}, "spec": {"parameters": {"max-connections": "200"}}}
+    assert changed(instance, NOTHING | given)["parameters"] == wanted
+
+
 async def test_several_fields_change_at_once_and_one_command_takes_all_of_it_back(tmp_path: Path) -> None:
     async with played(tmp_path) as there:
         there.plays[MYSQLS] = archived

@@ -30,6 +30,11 @@ def test_what_can_be_set_is_normalized() -> None:
     }
 
 
+def test_a_setting_has_one_name() -> None:
+    given = {"max-connections": "200", "max_connections": "300"}
+    assert faults("mariadb", given) == ["parameters max-connections and max_connections are the same one: leave one out"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "fault"),
     [

@@ -15,7 +15,13 @@ def variable_name(name: str) -> str:
 
 def faults(flavour: str, parameters: Mapping[str, str]) -> list[str]:
     """One sentence for each that cannot be taken."""
-    return [fault for name, value in parameters.items() if (fault := fault_of(flavour, name, value))]
+    return [*_named_twice(parameters), *(fault for name, value in parameters.items() if (fault := fault_of(flavour, name, value)))]
+
+
+def _named_twice(parameters: Mapping[str, str]) -> list[str]:
+    first: dict[str, str] = {}
+    twice = [(name, other) for name in parameters if (other := first.setdefault(variable_name(name), name)) != name]
+    return [f"parameters {other} and {name} are the same one: leave one out" for name, other in twice]
 
 
 def fault_of(flavour: str, name: str, value: str) -> str:
