@@ -120,7 +120,8 @@ class Round:
         """For an instance that goes: a primary whose pod is deleted waits for somebody to take over, unless its server is told to stop."""
         await self.parts.reaching.watch(self.key, self.actual.pods, self.known.system)
         self.members = self._members()
-        self._tell(stopping.orders(self.standing, self.members))
+        if not self.parts.reaching.is_blind(self.key):
+            self._tell(stopping.orders(self.standing, self.members))
 
     def _server(self) -> Server | None:
         """What members are to run; what they run now while another image is being made. None when there is nothing yet."""
@@ -195,9 +196,9 @@ class Round:
     def _tell(self, told: Mapping[str, Order]) -> None:
         version = self.server.version if self.server is not None else ""
         new = rotation.with_new(self.known.system, self.standing, self.members)
+        inside = self.parts.inside(self.instance)
         for name, order in told.items():
             amounts = growth.told(self.spec, self.actual.pods.get(name))
-            inside = self.parts.inside(self.instance)
             account = rotation.credentials(self.known.system, is_new=name in new)
             document = orders.document(self.instance, self.spec, order, amounts, version, account, inside)
             self.documents[name], beyond = orders.fitting(document)
