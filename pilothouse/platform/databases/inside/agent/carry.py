@@ -73,7 +73,7 @@ class Carrier:
             Do.DRAIN: self._drain,
             Do.LEAVE_DRAIN: self._leave_drain,
             Do.SKIP_IN_DRAIN: lambda wanted, seen, answer: self._dialect.replication.skip_in_drain(self._sql),
-            Do.GIVE_UP_DRAIN: lambda wanted, seen, answer: self._marks.set("drained", seen.pid, LOST),
+            Do.GIVE_UP_DRAIN: lambda wanted, seen, answer: self._lose_received(seen.pid),
             Do.STOP_RECEIVING: lambda wanted, seen, answer: self._dialect.replication.stop_receiving(self._sql),
             Do.FOLLOW: self._follow,
             Do.ACKNOWLEDGE: lambda wanted, seen, answer: self._dialect.replication.acknowledge(self._sql, wanted, self._settings.mysql),
@@ -210,7 +210,7 @@ class Carrier:
         try:
             self._dialect.replication.drain(self._sql, self._settings.mysql, answer)
         except (Refused, OSError, ValueError) as error:
-            self._marks.set("drained", seen.pid, LOST)
+            self._lose_received(seen.pid)
             raise Refused(0, str(error)) from error
         if self._dialect.keeps_received and not self._marks.get("drained", seen.pid):
             self._marks.set("drained", seen.pid, DRAINED)
@@ -219,14 +219,21 @@ class Carrier:
         self._dialect.replication.leave_drain(self._sql)
         self._marks.set("drained", seen.pid, DRAINED)
 
+    def _lose_received(self, pid: int) -> None:
+        """On the volume first: the server may end before it has caught up, or have no source by then."""
+        copy.may_lack(self._settings)
+        self._marks.set("drained", pid, LOST)
+
     def _follow(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:
         """What was received and cannot be applied is forgotten by the server here."""
         if self._dialect.follows_anybody and not self._is_of_one_history(wanted, answer):
             return
         source = answer.replication
         forgets = source is not None and not covers(answer.executed, source.received)
-        if forgets or not self._marks.get("drained", seen.pid):
-            self._marks.set("drained", seen.pid, LOST if forgets else DRAINED)
+        if forgets:
+            self._lose_received(seen.pid)
+        elif not self._marks.get("drained", seen.pid):
+            self._marks.set("drained", seen.pid, DRAINED)
         server_id = configuration.server_id(self._settings, wanted.term)
         self._memory.follows()
         self._dialect.replication.follow(self._sql, wanted, answer, server_id, self._settings.tls)
@@ -252,7 +259,7 @@ class Carrier:
         """When neither thread runs the server forgets what it has received and not applied."""
         source = answer.replication
         if source is not None and source.is_fenced and not source.sql and not covers(answer.executed, source.received):
-            self._marks.set("drained", seen.pid, LOST)
+            self._lose_received(seen.pid)
         self._dialect.replication.receive(self._sql)
 
     def _demote(self, wanted: Wanted, seen: Seen, answer: Answer) -> None:

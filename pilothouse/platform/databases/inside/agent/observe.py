@@ -109,7 +109,9 @@ class Observer:
             self.fenced_at = wanted.term
 
     def _is_intact(self, wanted: Wanted | None, pid: int, answer: Answer | None) -> bool:
-        """Of a copy, too, that is known only when it has caught up: its member may have acknowledged more before it was made."""
+        """Of a copy, and of a member that has lost what it had received, that is known only when it has caught up: it may have acknowledged
+        more before.
+        """
         drained, is_unproven = self._marks.get("drained", pid), copy.is_unproven(self._settings)
         if answer is None or answer.replication is None or (drained == DRAINED and not is_unproven):
             self._catch_up.forget()

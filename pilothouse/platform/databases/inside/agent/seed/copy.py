@@ -14,7 +14,7 @@ from pilothouse.platform.databases.inside.agent.settings import Settings
 POSITION = "pilothouse-seed"
 """In the server's folder: the position of the copy in the replication, for a server whose own log is new."""
 _UNPROVEN = "pilothouse-seed-unproven"
-"""Beside it, until it is known that the copy lacks nothing that this member had acknowledged before."""
+"""Beside it, until it is known that the data lack nothing that this member had acknowledged before."""
 _END_WITHIN_S = 60.0
 _TOLD_EACH = 16 << 20
 
@@ -46,8 +46,15 @@ def position(settings: Settings) -> str:
 
 
 def is_unproven(settings: Settings) -> bool:
-    """Whether the data are a copy that has not caught up with a primary yet: it may be older than what its member had before."""
+    """Whether the data are a copy that has not caught up with a primary yet: it may be older than what its member had before. Also
+    whether what was received has been lost since.
+    """
     return (settings.mysql / _UNPROVEN).exists()
+
+
+def may_lack(settings: Settings) -> None:
+    """What this member had received, and may have acknowledged, is lost. Raises OSError."""
+    files.write_durably(settings.mysql / _UNPROVEN, "")
 
 
 def has_caught_up(settings: Settings) -> None:
