@@ -68,7 +68,6 @@ DECIDED = {
         "slave_compressed_protocol",
         "slave_domain_parallel_threads",
         "slave_parallel_max_queued",
-        "slave_parallel_workers",
         "slave_run_triggers_for_rbr",
         "slave_sql_verify_checksum",
         "innodb_flush_neighbors",

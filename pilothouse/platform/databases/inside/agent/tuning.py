@@ -10,7 +10,10 @@ _SIZE = re.compile(r"^(\d+)([KMGT]?)$", re.IGNORECASE)
 _FRACTION = re.compile(r"^-?\d+\.\d+$")
 _POWERS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _WORDS = {"ON": "1", "TRUE": "1", "YES": "1", "OFF": "0", "FALSE": "0", "NO": "0"}
-_READ_ONLY = 1238
+_LATER = frozenset({1198, 1205, 1238, 3017, 3021, 3081, 3085})
+"""Refusals that say nothing of the value, which counts from a start: of what no running server changes (ER_INCORRECT_GLOBAL_LOCAL_VAR), of
+what no running replica changes (ER_SLAVE_MUST_STOP, and MySQL's for each thread and channel), and ER_LOCK_WAIT_TIMEOUT.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def tune(sql: Sql, variables: str, wanted: Mapping[str, str]) -> Tuned:
             try:
                 _set(sql, row, name, value)
             except Refused as error:
-                if error.errno == _READ_ONLY:
+                if error.errno in _LATER:
                     pending.append(name)
                 else:
                     rejected[name] = str(error)

@@ -67,6 +67,7 @@ _OURS = (
     "slave_connections_needed_for_purge",
     "slave_net_timeout",
     "slave_parallel_threads",
+    "slave_parallel_workers",
     "slow_query_log_file",
     "encrypt_binlog",
     "encrypt_tmp_disk_tables",

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from pilothouse.platform.databases.inside.agent.objects import names, rights
 from pilothouse.platform.databases.inside.agent.sessions import in_transaction
 from pilothouse.platform.databases.inside.agent.settings import Settings
 from pilothouse.platform.databases.inside.agent.sizing import sizes
-from pilothouse.platform.databases.inside.agent.tuning import canonical
+from pilothouse.platform.databases.inside.agent.sql import Refused, Row, Sql
+from pilothouse.platform.databases.inside.agent.tuning import Tuned, canonical, tune
 from pilothouse.platform.databases.inside.agent.wanted import Account, Grant, Server
 from tests.platform.databases.lab import ACCOUNT, UID
 
@@ -346,3 +348,31 @@ def test_transactions_are_read_from_the_engines_report() -> None:
 )
 def test_spellings_of_one_value_are_equal(one: str, other: str) -> None:
     assert canonical(one) == canonical(other)
+
+
+class Refusing(Sql):
+    """Has two settings, and refuses to change them by that number."""
+
+    def __init__(self, errno: int) -> None:
+        self._errno = errno
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        if statement == "variables":
+            return [{"name": name, "value": "0", "is_numeric": True} for name in ("max_connections", "slave_domain_parallel_threads")]
+        raise Refused(self._errno, "no")
+
+    def run(self, *statements: str) -> None:
+        self.rows(statements[0])
+
+
+@pytest.mark.parametrize(
+    ("errno", "tuned"),
+    [
+        (1198, Tuned(pending=("slave_domain_parallel_threads",))),
+        (1238, Tuned(pending=("slave_domain_parallel_threads",))),
+        (3017, Tuned(pending=("slave_domain_parallel_threads",))),
+        (1231, Tuned(rejected={"slave_domain_parallel_threads": "no"})),
+    ],
+)
+def test_a_setting_that_only_a_running_replica_refuses_counts_from_a_start(errno: int, tuned: Tuned) -> None:
+    assert tune(Refusing(errno), "variables", {"slave_domain_parallel_threads": "2"}) == tuned
