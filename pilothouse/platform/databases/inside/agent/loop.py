@@ -160,12 +160,12 @@ class Loop:
             if not self._keeper.see_to(wanted, seen.pid):
                 step = Step(Do.WAIT, "seeing to accounts and databases")
             error = error or self._keeper.error
-            self._upkeep.see_to(wanted.archived, seen.disk)
         elif step.do is Do.DONE and wanted is not None and seen.answer is not None:
-            self._upkeep.see_to(wanted.archived, seen.disk)
             self._report.see_to(wanted, seen.answer)
         elif step.do is Do.WAIT:
             pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
+        if wanted is not None and seen.answer is not None:
+            self._upkeep.see_to(wanted.archived, seen.disk)  # also while something is waited for, as for room or for a large backlog
         self._is_settled = step.do in (Do.DONE, Do.WAIT)
         self._tell(wanted, seen, step, error)
         if seen.disk.is_nearly_full and seen.answer is not None:
