@@ -35,7 +35,9 @@ ALONE_S, GLANCE_S = 2.0, 0.5
 """Between those at a server without replicas, where nobody waits to take over: its end is told by the kernel. Meanwhile there is a glance
 at the volume, which costs a fiftieth and may be filled in that time."""
 BUSY_S = 0.02
-"""Between looks while something is waited for."""
+"""Between looks while something is waited for, at the least."""
+PATIENCE = 0.02
+"""The part of the time that has been waited until the next look."""
 WATCHED_S = 0.1
 """Between looks while the volume is nearly full."""
 WAITING_S = 0.1
@@ -65,6 +67,7 @@ class Loop:
         self._order = threading.Lock()
         self._wanted: Wanted | None = None
         self._draining_since: float | None = None
+        self._waiting = ("", 0.0)
         self._job: Job | None = None
         self._job_error = ""
         self._memory = Memory(settings.memory)
@@ -163,7 +166,9 @@ class Loop:
         elif step.do is Do.DONE and wanted is not None and seen.answer is not None:
             self._report.see_to(wanted, seen.answer)
         elif step.do is Do.WAIT:
-            pause_s = BUSY_S if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
+            pause_s = self._patience_s(step) if seen.pid or seen.has_supervisor != seen.can_start else WAITING_S
+        if step.do is not Do.WAIT:
+            self._waiting = ("", 0.0)
         if wanted is not None and seen.answer is not None:
             self._upkeep.see_to(wanted.archived, seen.disk)  # also while something is waited for, as for room or for a large backlog
         self._is_settled = step.do in (Do.DONE, Do.WAIT)
@@ -171,6 +176,13 @@ class Loop:
         if seen.disk.is_nearly_full and seen.answer is not None:
             return min(pause_s, WATCHED_S)
         return ALONE_S if step.do is Do.DONE and not error and _is_alone(wanted) else pause_s
+
+    def _patience_s(self, step: Step) -> float:
+        """Until the next look while something is waited for, as it may be for hours: a small part of the time that has taken."""
+        now = time.monotonic()
+        if self._waiting[0] != step.doing or not self._waiting[1]:
+            self._waiting = (step.doing, now)
+        return min(STEADY_S, max(BUSY_S, PATIENCE * (now - self._waiting[1])))
 
     def _plan(self, wanted: Wanted | None, seen: Seen) -> Step:
         if self._halted:

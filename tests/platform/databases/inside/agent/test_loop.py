@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from pilothouse.platform.databases.inside.agent.disk import Disk
-from pilothouse.platform.databases.inside.agent.loop import Loop
+from pilothouse.platform.databases.inside.agent.loop import BUSY_S, STEADY_S, Loop
 from pilothouse.platform.databases.inside.agent.observe import Observer
 from pilothouse.platform.databases.inside.agent.program import Program
 from pilothouse.platform.databases.inside.agent.seen import Answer, Seen, SemiSync
@@ -43,7 +43,9 @@ class Seeing(Upkeep):
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Loop:
-    here = replace(settings(tmp_path), run=tmp_path)
+    here = replace(settings(tmp_path), run=tmp_path, tls=tmp_path)
+    for name in ("ca.crt", "tls.crt", "tls.key"):
+        (tmp_path / name).touch()
     return Loop(here, Program(tmp_path / "agent.pyz"))
 
 
@@ -55,3 +57,16 @@ def test_logs_are_seen_to_while_a_full_primary_waits_for_room(loop: Loop) -> Non
     loop._round()
     assert loop.board.read()["error"]
     assert loop._upkeep.volumes == [full.disk]
+
+
+def test_the_longer_something_is_waited_for_the_less_often_it_is_looked_at(loop: Loop) -> None:
+    full = replace(RUNNING, is_full=True, disk=Disk(1 << 40, 1 << 39))
+    loop._observer, loop._upkeep = cast("Observer", Sight(full)), Seeing()
+    loop.obey(parsed(role="primary"))
+    assert loop._round() == BUSY_S
+    doing, since = loop._waiting
+    for waited_s, pause_s in ((10.0, 0.2), (3600.0, STEADY_S)):
+        loop._waiting = doing, since - waited_s
+        assert loop._round() == pytest.approx(pause_s, rel=0.1)
+    loop._observer = cast("Observer", Sight(replace(full, is_full=False, answer=None)))
+    assert loop._round() == BUSY_S, "it is something else"
