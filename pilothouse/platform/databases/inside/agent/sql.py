@@ -14,6 +14,10 @@ from pymysql.cursors import DictCursor
 Row = dict[str, Any]
 TIMEOUT_S = 3.0
 """Longer than the longest that a good server takes: to cease to receive from a primary that hangs."""
+_MODE = "CONCAT('STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION' /*M! , ',NO_AUTO_CREATE_USER' */)"
+"""How texts are quoted and statements read does not hang on the server's own mode, which is a parameter. MariaDB alone reads what is in the
+comment: it would make an account of a grant otherwise.
+"""
 _SPARE_AGAIN_S = 5.0
 """After an attempt to have a spare connection."""
 
@@ -108,7 +112,7 @@ class Sql:
 
     def _opened(self) -> "pymysql.Connection[DictCursor]":
         # What waits for a lock must not outlive the connection that gave up on it.
-        waits = f"SET SESSION lock_wait_timeout = {max(1, int(self._timeout_s) - 1)}, wait_timeout = 31536000"
+        waits = f"lock_wait_timeout = {max(1, int(self._timeout_s) - 1)}, wait_timeout = 31536000"
         return pymysql.connect(
             unix_socket=str(self._socket),
             user=self._user,
@@ -118,7 +122,7 @@ class Sql:
             connect_timeout=2,
             read_timeout=self._timeout_s,
             write_timeout=self._timeout_s,
-            init_command=waits,
+            init_command=f"SET SESSION {waits}, sql_mode = {_MODE}",
             ssl_disabled=True,  # PyMySQL reads the system's authorities otherwise, over a socket too
         )
 

@@ -100,6 +100,18 @@ def test_memory_and_parameters_change_while_it_runs(member: Member) -> None:
     assert member.state()["pending_restart"] == []
 
 
+def test_a_password_is_taken_as_it_is_in_any_mode(member: Member) -> None:
+    """Texts of statements are quoted with backslashes, which such a server takes as they are."""
+    before, password = member.wanted["server"], "a\\b'c\\"
+    member.applied(server=before | {"parameters": {"sql_mode": "NO_BACKSLASH_ESCAPES"}})
+    member.kill_agent()
+    member.start_agent()
+    state = member.applied(30, accounts=[ACCOUNT | {"password": password, "version": "5"}])
+    assert state["objects"]["account/orders"]["error"] == ""
+    assert member.sql("SELECT 1 AS n", password=password) == [{"n": 1}]
+    member.applied(server=before, accounts=[ACCOUNT | {"version": "6"}])
+
+
 def test_what_somebody_has_set_for_good_beside_the_operator_is_gone_after_a_start(member: Member) -> None:
     member.root("SET PERSIST max_connections = 7")
     pid = member.kill_server()
