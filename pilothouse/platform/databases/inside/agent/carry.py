@@ -99,7 +99,8 @@ class Carrier:
             self._statements[do](wanted, seen, seen.answer)
 
     def note(self, seen: Seen) -> None:
-        """Counts ends of the server, each once."""
+        """Counts ends of the server, each once. One that answers has started, whatever stood in the way of that before."""
+        self.untruncated = self.untruncated and seen.answer is None
         if seen.pid:
             self._since = self._since or time.monotonic()
         elif seen.ended is not None and seen.ended != self._ended:

@@ -1,4 +1,4 @@
-"""What a member tells of a server that has lost what it had received."""
+"""What a member tells of a server that has lost what it had received, or could not take back what it had written."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -110,3 +110,14 @@ def test_what_was_lost_is_remembered_without_a_source_and_by_the_next_server(tmp
     assert not looks[1].look(wanted).is_intact, "the server has ended meanwhile, and another one has started"
     copy.has_caught_up(here)
     assert looks[1].look(wanted).is_intact
+
+
+def test_a_server_that_answers_is_not_kept_from_starting_by_what_it_cannot_take_back(tmp_path: Path) -> None:
+    here, marks, server = place(tmp_path), Marks(tmp_path), Server()
+    carrier = Carrier(here, cast("Process", Running(7)), server, marks, Memory(here.memory), lambda: None)
+    seen = Observer(here, cast("Process", Running(7)), server, marks, lambda: None).look(None)
+    carrier.untruncated = True
+    carrier.note(replace(seen, answer=None))
+    assert carrier.untruncated
+    carrier.note(seen)
+    assert not carrier.untruncated
