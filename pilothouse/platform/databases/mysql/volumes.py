@@ -26,9 +26,15 @@ class Volumes:
         controller.watches(self._known, volumes.instance_keys)
 
     async def see_to(self, instance: Object, actual: Actual, *, keep: bool) -> bool:
-        """Make the data of the instance's claims outlive these, or not; True when that was so already. Raises ApiError."""
-        is_so = True
-        for _, name in volumes.bound_to(actual.claims.values()):
+        """Make the data of the instance's claims outlive these, or not; True when that was so already. Raises ApiError.
+
+        Also those of members that have another volume since somebody has deleted their claims.
+        """
+        is_so, now, bound = True, meta.rfc3339(time.time()), [name for _, name in volumes.bound_to(actual.claims.values())]
+        for old in volumes.of(instance, self._known.items()):
+            if meta.name(old) not in bound and volumes.is_replaced(old, actual.claims):
+                is_so = await self._is_so(old, volumes.patch(instance, old, keep=keep, replaced_at=now)) and is_so
+        for name in bound:
             volume = self._known.get(name) or await self._client.get_or_none(kinds.PERSISTENTVOLUMES, name)
             if volume is not None:
                 is_so = await self._is_so(volume, volumes.patch(instance, volume, keep=keep)) and is_so

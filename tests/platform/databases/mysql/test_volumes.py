@@ -10,7 +10,7 @@ from pilothouse.model.errors import Forbidden
 from pilothouse.model.json import Object
 from pilothouse.platform import rights
 from pilothouse.platform.databases.mysql import labels
-from pilothouse.platform.databases.mysql.objects.volumes import LEFT, POLICY, left, note, patch
+from pilothouse.platform.databases.mysql.objects.volumes import LEFT, POLICY, REPLACED, is_replaced, left, note, patch
 from pilothouse.platform.databases.resource import MYSQLS
 from tests.engine.controllers.conftest import Cluster
 from tests.people import client_of, platform_part
@@ -76,6 +76,26 @@ def test_a_note_says_all_that_another_instance_needs() -> None:
     assert note(ORDERS, there, "2026-11-30T13:00:00Z") is None
     assert patch(ORDERS, there, keep=True) is None, "it is still looked after while its claim has yet to go"
     assert left(volume("Retain", **{LEFT: json.dumps({"namespace": 1})})) is None
+
+
+def test_a_volume_whose_claim_was_made_anew_is_told_from_the_one_of_today() -> None:
+    claims: dict[str, Object] = {"data-orders-0": {"metadata": {"name": "data-orders-0", "uid": "c2"}}}
+    old, new = volume("Retain", **MARKS), volume("Retain", **MARKS)
+    old["spec"]["claimRef"]["uid"], new["spec"]["claimRef"]["uid"] = "c1", "c2"
+    assert (is_replaced(old, claims), is_replaced(new, claims)) == (True, False)
+    marked = patch(ORDERS, old, keep=True, replaced_at="2026-10-30T12:00:00Z")
+    assert marked is not None
+    old["metadata"]["annotations"] = MARKS | marked["metadata"]["annotations"]
+    assert patch(ORDERS, old, keep=True, replaced_at="2026-11-30T12:00:00Z") is None
+    assert (is_replaced(old, {}), is_replaced(new, {})) == (True, False), "also when all claims have gone"
+    said = [left(volume("Retain", **(note(ORDERS, each, "now") or {})["metadata"]["annotations"])) for each in (old, new)]
+    assert [(each.primary, each.at) for each in said if each is not None] == [("", "2026-10-30T12:00:00Z"), ("orders-0", "now")]
+    freed = patch(ORDERS, old, keep=False, replaced_at="now")
+    assert freed is not None
+    assert freed["spec"] == {"persistentVolumeReclaimPolicy": "Delete"}
+    back = patch(ORDERS, old, keep=True)
+    assert back is not None, "somebody has given it to the new claim"
+    assert back["metadata"]["annotations"] == {REPLACED: None}
 
 
 async def bind(cluster: Cluster, namespace: str, policy: str = "Delete", *mark: str) -> None:

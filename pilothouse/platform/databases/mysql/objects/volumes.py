@@ -6,7 +6,7 @@ what it was like, by which another instance can take up its primary's (`ph mysql
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pilothouse.model import meta
@@ -17,6 +17,8 @@ POLICY = "databases.pilothouse.dev/reclaim-policy"
 """Annotation of a volume that is kept by protection: the policy that it has without. Others have none."""
 LEFT = "databases.pilothouse.dev/left-by"
 """Annotation of a volume: what its instance was like when its namespace went, as JSON; see `note`."""
+REPLACED = "databases.pilothouse.dev/replaced-at"
+"""Annotation of a volume: when it was first seen that its claim had been made anew, so that its member has another one."""
 RETAIN, DELETE = "Retain", "Delete"
 KEPT = ("flavour", "version", "replicas", "size", "storageClass", "resources", "parameters", "access", "backup", "finalBackup")
 """Of the spec, what another instance of the data begins with."""
@@ -46,8 +48,14 @@ def bound_to(claims: Iterable[Object]) -> Iterator[tuple[Object, str]]:
     return ((claim, name) for claim in claims if (name := claim["spec"].get("volumeName")))
 
 
-def patch(instance: Object, volume: Object, *, keep: bool) -> Object | None:
-    """As a merge patch; None for nothing to change. keep: whether the data outlive the claim.
+def is_replaced(volume: Object, claims: Mapping[str, Object]) -> bool:
+    """Whether the member that had it has another volume. claims: the instance's, by name; of one that has gone the mark tells it."""
+    claim, uid = claims.get(claim_name(volume)), (volume["spec"].get("claimRef") or {}).get("uid")
+    return uid not in (None, meta.uid(claim)) if claim is not None else REPLACED in meta.annotations(volume)
+
+
+def patch(instance: Object, volume: Object, *, keep: bool, replaced_at: str = "") -> Object | None:
+    """As a merge patch; None for nothing to change. keep: whether the data outlive the claim. replaced_at: "" of a volume in use.
 
     The policy of a volume that was not made to keep is somebody else's, and left alone. What an instance before has noted stays until
     this one has taken its data up.
@@ -56,6 +64,7 @@ def patch(instance: Object, volume: Object, *, keep: bool) -> Object | None:
     usual = marks.get(POLICY) or (now if now != RETAIN else None)
     policy = RETAIN if keep else marks.get(POLICY) or now
     wanted = {POLICY: usual if keep else None, labels.UID: meta.uid(instance)}
+    wanted[REPLACED] = (marks.get(REPLACED) or replaced_at) if replaced_at else None
     if (instance.get("status") or {}).get("seeded") and not _has_left(instance, volume):
         wanted[LEFT] = None
     changes = {key: value for key, value in wanted.items() if marks.get(key) != value}
@@ -71,8 +80,12 @@ def of(instance: Object, volumes: Iterable[Object]) -> list[Object]:
 
 
 def note(instance: Object, volume: Object, now: str) -> Object | None:
-    """The patch that leaves word on a volume of an instance whose namespace goes; None where it is there already."""
-    if LEFT in meta.annotations(volume):
+    """The patch that leaves word on a volume of an instance whose namespace goes; None where it is there already.
+
+    One that was replaced is nobody's primary's, and of the time at which it was.
+    """
+    marks = meta.annotations(volume)
+    if LEFT in marks:
         return None
     status, spec = instance.get("status") or {}, instance["spec"]
     said = {
@@ -80,8 +93,8 @@ def note(instance: Object, volume: Object, now: str) -> Object | None:
         "instance": meta.name(instance),
         "uid": meta.uid(instance),
         "member": claim_name(volume).removeprefix(names.claim("")),
-        "primary": str(status.get("primary") or ""),
-        "at": now,
+        "primary": "" if REPLACED in marks else str(status.get("primary") or ""),
+        "at": marks.get(REPLACED) or now,
         "version": str(status.get("version") or ""),
         "database": names.database(instance),
         "spec": {key: spec[key] for key in KEPT if spec.get(key) not in (None, "", {})},
