@@ -47,6 +47,8 @@ def test_settings_go_back_to_what_they_were() -> None:
     now = instance(parameters={"max_connections": "50", "wait_timeout": "60"})
     assert of(now, parameters={"max_connections": "70", "wait_timeout": "60"}).undo == "ph mysql params set orders max_connections=50"
     assert of(now, parameters={"max_connections": "50"}).undo == "ph mysql params set orders wait_timeout=60"
+    spelled = instance(parameters={"max-connections": "50"})
+    assert of(spelled, parameters={"max_connections": "70"}).undo == "ph mysql params set orders max-connections=50"
 
 
 def test_resources_change_without_a_restart() -> None:

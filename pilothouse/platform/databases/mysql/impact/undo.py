@@ -7,6 +7,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import versions
 from pilothouse.platform.databases.mysql.impact.policy import FIELDS, differing
+from pilothouse.platform.databases.mysql.parameters.check import variable_name
 from pilothouse.platform.databases.pattern import clients
 
 _SERVER = frozenset(("version", "image"))
@@ -68,7 +69,9 @@ def _server(now: Object, before: Object) -> str:
 def _parameters(before: Object, after: Object) -> tuple[dict[str, str], list[str]]:
     """Those that had another value, or one at all, and those that had none."""
     was, becomes = before.get("parameters") or {}, after.get("parameters") or {}
-    return {key: was[key] for key in sorted(was) if was[key] != becomes.get(key)}, [key for key in sorted(becomes) if key not in was]
+    named = {variable_name(key) for key in was}
+    added = [key for key in sorted(becomes) if variable_name(key) not in named]
+    return {key: was[key] for key in sorted(was) if was[key] != becomes.get(key)}, added
 
 
 def _parameters_alone(name: str, before: Object, after: Object) -> str:
