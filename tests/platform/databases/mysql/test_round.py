@@ -28,9 +28,21 @@ def round_of(status: Object | None = None, *, suspended: bool = False, **parts: 
         "spec": {"replicas": REPLICAS},
         "status": status or {},
     }
-    spec, known = MySQLSpec.model_validate(instance["spec"]), SimpleNamespace(program=PROGRAM, **parts)
+    spec, known = MySQLSpec.model_validate(instance["spec"]), SimpleNamespace(client=None, program=PROGRAM, **parts)
     actual = Actual(stateful_set={"spec": {"replicas": REPLICAS}})
-    made = Round(cast("Parts", known), instance, actual, Effective(spec), cast("Known", SimpleNamespace()), suspended=suspended)
+    made = Round(
+        cast("Parts", known),
+        instance,
+        actual,
+        Effective(spec),
+        cast(
+            "Known",
+            SimpleNamespace(
+                client=None,
+            ),
+        ),
+        suspended=suspended,
+    )
     made.members = {name: Member(name, 20.0, RUNNING) for name in (f"orders-{number}" for number in range(REPLICAS))}
     return made
 
