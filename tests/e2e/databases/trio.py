@@ -123,7 +123,7 @@ class Trio:
         """Of writers that come through the Service."""
         secret = self.cluster.get("-n", self.namespace, "secret", NAME)["data"]
         found = {key: _decoded(value) for key, value in secret.items()}
-        authority = folder / "ca.crt"
+        authority = folder / f"{self.namespace}.crt"
         authority.write_text(found["ca.crt"])
         service = self.cluster.get("-n", self.namespace, "service", NAME)["spec"]["clusterIP"]
         given = {"host": service, "port": 3306, "user": found["username"], "password": found["password"], "database": found["database"]}
