@@ -70,3 +70,15 @@ def test_the_operator_is_heard_while_others_take_all_connections() -> None:
                 assert time.monotonic() - began < 4, "less than the time that a handshake may take"
     finally:
         lab.close()
+
+
+def test_one_who_sends_much_is_told_why_it_is_refused() -> None:
+    lab = Lab(1)
+    try:
+        member = lab[0]
+        member.start()
+        member.until_up()
+        status, said = member.push("/v1/seed?id=4", bytes(32 << 20))
+        assert (status, bool(said["error"])) == (409, True)
+    finally:
+        lab.close()

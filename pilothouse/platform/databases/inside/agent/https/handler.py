@@ -3,7 +3,9 @@
 import json
 import select
 import ssl
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +15,8 @@ from pilothouse.platform.databases.inside.agent.https.tls import name_of
 
 MOST_BODY = 1 << 20
 IDLE_S = 60.0
+LINGER_S = 2.0
+_PIECE = 64 << 10
 
 
 class Problem(Exception):
@@ -67,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -79,9 +85,17 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(problem.code, problem.document)
 
     def _refuse(self, code: int, document: dict[str, object]) -> None:
-        """What is left of the request is not read."""
+        """What is left of the request is thrown away for a moment: whoever still sends would lose the answer with the connection."""
         self.close_connection = True
         self.send(code, document)
+        end = time.monotonic() + LINGER_S
+        with suppress(OSError, ValueError):
+            self.connection.settimeout(LINGER_S)
+            while self._has_body() and time.monotonic() < end and self.rfile.read1(_PIECE):
+                continue
+
+    def _has_body(self) -> bool:
+        return bool(self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0")
 
     def _route(self, method: str) -> "Route":
         path = urlsplit(self.path).path
