@@ -160,6 +160,7 @@ def test_a_member_that_cannot_keep_a_new_term_stops_its_server_and_obeys_when_it
     old.until(lambda state: state["applied"] and state["replication"]["stopped_io_at_term"] == 2, 40)
 
 
+@pytest.mark.slow
 def test_clients_that_take_all_connections_do_not_make_a_primary_look_dead(lab: Lab) -> None:
     """Nor do they for an agent that has just begun, and gets no connection, since humans have those that are kept for such as it."""
     primary = lab[0]

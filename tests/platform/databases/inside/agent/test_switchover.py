@@ -10,8 +10,11 @@ import pytest
 from tests.platform.databases.inside.agent.test_replication import EMPTY, eventually, follow
 from tests.platform.databases.lab import Lab, Member, needs_mysql
 
+pytestmark = pytest.mark.slow
+"""`tests/e2e/test_database.py` hands over in every run."""
 
-@pytest.fixture(params=["mariadb", pytest.param("mysql", marks=[needs_mysql, pytest.mark.slow])])
+
+@pytest.fixture(params=["mariadb", pytest.param("mysql", marks=needs_mysql)])
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Member, Member]]:
     lab = Lab(2, request.param)
     lab.start()

@@ -120,6 +120,7 @@ def test_a_right_that_the_server_refuses_does_not_stop_the_others(member: Member
     member.applied(dropped=[])
 
 
+@pytest.mark.slow
 def test_a_right_on_a_table_is_given_when_the_table_comes_and_what_was_dropped_is_not_dropped_again(member: Member) -> None:
     late = {"name": "late", "password": "x", "grants": [{"privileges": ["SELECT"], "on": "orders.later"}], "version": "1"}
     state = member.applied(accounts=[ACCOUNT, late], dropped=[{"kind": "database", "name": "old", "version": "d"}])
@@ -167,6 +168,7 @@ def test_a_bad_parameter_is_named_and_keeps_no_server_from_its_start(member: Mem
     member.applied(server=server())
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_start_says_why_and_is_not_started_without_a_pause(member: Member) -> None:
     member.applied(role="stopped", graceful=True)
     with socket.socket() as taken:

@@ -122,6 +122,7 @@ def connections(member: Member) -> int:
     return int(member.root("SHOW GLOBAL STATUS LIKE 'Connections'").split()[1])
 
 
+@pytest.mark.slow
 def test_commits_that_wait_for_an_acknowledgement_keep_no_scrape() -> None:
     lab = Lab(1)
     try:
