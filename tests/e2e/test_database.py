@@ -1,4 +1,4 @@
-"""A database in every run of the tests: made, written to, handed over, killed and deleted as users do it.
+"""A database: made, written to, handed over, killed and deleted as users do it.
 
 Whatever else goes wrong with databases in real containers is in `tests/e2e/databases`, which takes too long for every run. The image is
 made in the background by the run's instance, which has been up for long by the time it comes to this file.
@@ -14,7 +14,7 @@ from tests.e2e.databases.test_moves import switch_over
 from tests.e2e.databases.trio import NAME, Trio
 from tests.e2e.instance import Instance
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(900)]
 NEXT_ROW_S = 30.0
 
 

@@ -11,7 +11,7 @@ from tests.platform.databases.inside.agent.test_replication import EMPTY, eventu
 from tests.platform.databases.lab import Lab, Member, needs_mysql
 
 pytestmark = pytest.mark.slow
-"""`tests/e2e/test_database.py` hands over in every run."""
+"""`tests/e2e/test_database.py` hands over, too."""
 
 
 @pytest.fixture(params=["mariadb", pytest.param("mysql", marks=needs_mysql)])
