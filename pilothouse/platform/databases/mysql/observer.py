@@ -33,19 +33,26 @@ CALM_S = 5.0
 """So long after the last news nobody rests: each time that somebody is roused costs a new connection."""
 LEAST_S = 0.1
 """Between two questions to one agent, whose state changes with each transaction."""
+BETWEEN_S = 0.5
+"""Between a member's last word and the one before that is kept, at least."""
 PAUSES_S = (0.1, 0.25, 0.5, 1.0)
 """After so many failures in a row; the last for all that follow. An agent that starts is soon there."""
 
 
 @dataclass(slots=True)
 class Heard:
-    """state: None before the first word. at: on the loop's clock; 0 when never. error: why there is none now, "" when there is."""
+    """state: None before the first word. at: on the loop's clock; 0 when never. error: why there is none now, "" when there is.
+
+    before: a word of some moment before that one, and before_at when it came.
+    """
 
     place: Place
     uid: str
     state: Object | None = None
     at: float = 0.0
     error: str = ""
+    before: Object | None = None
+    before_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -220,6 +227,8 @@ class Observer:
 
     def _take(self, watch: _Watch, state: Object) -> None:
         heard = watch.heard
+        if heard.state is not None and heard.at - heard.before_at >= BETWEEN_S:
+            heard.before, heard.before_at = heard.state, heard.at
         heard.state, heard.at, heard.error = state, asyncio.get_running_loop().time(), ""
         watch.doubted_at = None
 

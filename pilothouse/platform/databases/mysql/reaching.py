@@ -70,7 +70,9 @@ class Reaching:
         is_led = pod is not None and meta.labels(pod).get(labels.ROLE) == PRIMARY
         if heard is None or heard.state is None:
             return Member(name, leaves=leaves, is_led=is_led)
-        return Member(name, asyncio.get_running_loop().time() - heard.at, heard.state, leaves, is_led)
+        now = asyncio.get_running_loop().time()
+        earlier = Member(name, now - heard.before_at, heard.before, leaves, is_led) if heard.before is not None else None
+        return Member(name, now - heard.at, heard.state, leaves, is_led, earlier=earlier)
 
     def tell(self, key: str, pods: Mapping[str, Object], documents: Mapping[str, bytes]) -> list[str]:
         """Send to each member the document that it does not have yet, beside the round that asks for it.

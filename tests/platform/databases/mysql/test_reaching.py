@@ -15,7 +15,7 @@ from pilothouse.model import meta
 from pilothouse.model.json import Object
 from pilothouse.platform.databases.mysql import names, tls
 from pilothouse.platform.databases.mysql.agents import Place
-from pilothouse.platform.databases.mysql.observer import REST_S
+from pilothouse.platform.databases.mysql.observer import BETWEEN_S, REST_S
 from pilothouse.platform.databases.mysql.reaching import Reaching
 from pilothouse.platform.databases.mysql.topology.member import SILENT_S
 from tests.platform.databases.fake_agent import FakeAgent
@@ -84,6 +84,17 @@ async def talk(folder: Path, *members: str) -> AsyncIterator[Talk]:
         for name in members:
             await found.until(name, 1)
         yield found
+
+
+async def test_what_a_member_said_before_is_kept_beside_its_last_word(tmp_path: Path) -> None:
+    async with talk(tmp_path, "orders-0", "orders-1") as found:
+        agent = found.agents["orders-0"]
+        await asyncio.sleep(BETWEEN_S)  # words that come sooner are one
+        agent.change(term=7)
+        await until(lambda: found.state("orders-0").get("term") == 7, "news")
+        earlier = found.reaching.member(KEY, "orders-0", found.pods["orders-0"]).earlier
+        assert earlier is not None
+        assert earlier.term != 7
 
 
 async def test_an_agent_that_says_what_cannot_be_is_silent_and_heard_again_when_it_is_mended(tmp_path: Path) -> None:

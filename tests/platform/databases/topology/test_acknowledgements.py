@@ -50,6 +50,17 @@ def test_an_instance_is_durable_once_the_primary_waits_and_a_replica_has_what_ca
     assert standing_of(*members, before=replace(STANDING, acknowledging=("db-1",), waits=True)).durable is durable
 
 
+@pytest.mark.parametrize(
+    ("earlier", "durable"),
+    [(primary("0-1-7"), True), (primary("0-1-7", waits=False), False), (primary("0-1-7", step=9), False), (primary("0-1-9"), False)],
+)
+def test_under_constant_writes_an_earlier_word_of_the_primary_shows_what_a_replica_has(earlier: Member, durable: bool) -> None:
+    """The replica was asked first in each round, and is behind each time. Only a word under this decision counts, by one that waited."""
+    writes = replace(primary("0-1-9"), earlier=earlier)
+    before = replace(STANDING, acknowledging=("db-1",), waits=True)
+    assert standing_of(writes, replica("db-1", "0-1-8"), before=before).durable is durable
+
+
 LEAVING = replace(STANDING, acknowledging=("db-1", "db-2", "db-3"), durable=True, waits=True, step=4)
 OTHERS = (primary(step=4), replica("db-2"), replica("db-3"))
 

@@ -87,3 +87,13 @@ def test_a_new_primary_that_has_yet_to_apply_what_it_has_received_shows_nobody_t
 
 def reasons(decision: Decision) -> list[str]:
     return [each.reason for each in decision.findings if each.reason == "Errant"]
+
+
+@pytest.mark.parametrize(("earlier", "is_taken_back"), [("0-1-90", True), ("0-1-110", False), ("", False)])
+def test_a_replica_that_was_asked_after_the_primary_is_taken_back_by_what_it_had_before(earlier: str, is_taken_back: bool) -> None:
+    """While clients write it is ahead each time."""
+    following = {"source": "orders-1", "io": True, "sql": True, "intact": True}
+    ahead, before = (Member("orders-0", 0.1, state(text, text, replication=following)) for text in ("0-1-110", earlier))
+    found = replace(ahead, earlier=before if earlier else None)
+    decision = decided("0-1-50", found, primary("0-1-100"), Member("orders-2", 0.1, state("0-1-99", "0-1-99", replication=following)))
+    assert (decision.standing.passed_over == ()) is is_taken_back

@@ -29,6 +29,7 @@ class Operator:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.heard: dict[str, tuple[float, Object]] = {}
+        self.before: dict[str, tuple[float, Object]] = {}
         self.instance = copy.deepcopy(world.instance)
         self.moves = Stopwatch(lambda: world.now_s)
         self.ahead_s = 0.0
@@ -36,6 +37,8 @@ class Operator:
     def listen(self) -> None:
         for server in self.world.servers.values():
             if server.agent and self.world.reaches("operator", server.name) and not self.world.happens(self.world.stale):
+                if server.name in self.heard:
+                    self.before[server.name] = self.heard[server.name]
                 self.heard[server.name] = (self.world.now_s, copy.deepcopy(server.state()))
 
     def read(self) -> None:
@@ -46,7 +49,11 @@ class Operator:
         for name in self.world.servers:
             at, state = self.heard.get(name, (None, None))
             leaves = int(name.rpartition("-")[2]) >= self.world.instance["spec"]["replicas"] or name in self.world.leaving
-            member = Member(name, None if at is None else self.world.now_s - at, state, leaves)
+            earlier = None
+            if name in self.before:
+                before_at, before = self.before[name]
+                earlier = Member(name, self.world.now_s - before_at, before, leaves)
+            member = Member(name, None if at is None else self.world.now_s - at, state, leaves, earlier=earlier)
             same_s = self.moves.same_s(name, member.is_heard)
             found[name] = member if member.is_heard else replace(member, silent_s=same_s)
         return found

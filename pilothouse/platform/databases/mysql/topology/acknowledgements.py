@@ -6,7 +6,7 @@ before anybody is told: one that is to leave is `retiring` and told to cease; wh
 what the primary says under that one is later than all that it has acknowledged, and once another one has that, it leaves the list.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pilothouse.platform.databases.mysql.topology import failover
@@ -79,7 +79,7 @@ def _with_silenced(standing: Standing, members: Mapping[str, Member]) -> Standin
 
 
 def _without_silenced(standing: Standing, members: Mapping[str, Member], primary: Member) -> Standing:
-    if not standing.silenced or not _has_what_came_before(standing, members, primary):
+    if not standing.silenced or not _is_covered(standing, members, primary, primary.words):
         return standing
     return replace(
         standing,
@@ -91,25 +91,19 @@ def _without_silenced(standing: Standing, members: Mapping[str, Member], primary
 
 def _is_durable(standing: Standing, members: Mapping[str, Member], primary: Member) -> bool:
     """Whether the primary waits for acknowledgements since it obeys this decision, and a replica has what came before."""
-    return standing.waits and primary.waits_for_acknowledgements and _has_what_came_before(standing, members, primary)
+    words = [word for word in primary.words if word.waits_for_acknowledgements]
+    return standing.waits and primary.waits_for_acknowledgements and _is_covered(standing, members, primary, words)
 
 
-def _has_what_came_before(standing: Standing, members: Mapping[str, Member], primary: Member) -> bool:
+def _is_covered(standing: Standing, members: Mapping[str, Member], primary: Member, words: Sequence[Member]) -> bool:
     """Whether one that acknowledges, so that its disk has it, has all that the primary had at some moment since it obeys this decision.
 
-    Not of one that has yet to be what it was chosen or handed for: the rest may have what it lacks.
+    words: of the primary, one of which is to be of such a moment. Not of one that has yet to be what it was chosen or handed for: the
+    rest may have what it lacks.
     """
-    is_primary = primary.role == "primary" and not failover.lacks_what_was_handed(standing, primary)
-    return (
-        is_primary
-        and primary.obeys(standing.term, standing.step)
-        and any(
-            members[name].term == standing.term
-            and members[name].follows(primary.name)
-            and members[name].is_intact
-            and members[name].acknowledges
-            and members[name].received.covers(primary.executed)
-            for name in active(standing)
-            if name in members
-        )
-    )
+    if primary.role != "primary" or failover.lacks_what_was_handed(standing, primary):
+        return False
+    able = [members[name] for name in active(standing) if name in members]
+    good = [each for each in able if each.term == standing.term and each.follows(primary.name) and each.is_intact and each.acknowledges]
+    since = [word for word in words if word.obeys(standing.term, standing.step)]
+    return any(each.received.covers(word.executed) for each in good for word in since)

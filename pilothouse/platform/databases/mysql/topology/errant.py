@@ -84,8 +84,9 @@ def reconciled(standing: Standing, members: Mapping[str, Member]) -> tuple[str, 
 
 
 def _agrees(standing: Standing, primary: Member, member: Member | None) -> bool:
-    is_there = member is not None and member.term == standing.term and member.follows(primary.name)
-    return is_there and member is not None and primary.executed.covers(member.received)
+    return member is not None and any(
+        word.term == standing.term and word.follows(primary.name) and primary.executed.covers(word.received) for word in member.words
+    )
 
 
 def _is_alone(standing: Standing, members: Mapping[str, Member]) -> bool:

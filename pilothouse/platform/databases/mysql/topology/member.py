@@ -29,6 +29,7 @@ class Member:
     leaves: the member's pod is being deleted, or is to be restarted or removed: it should not be primary.
     is_led: the cluster tells that its pod has the label by which the writing Service leads to it.
     silent_s: for how long this operator has not heard of it, counted from when it began to listen; 0 while it hears it.
+    earlier: the same member by a word of some moment before.
     """
 
     name: str
@@ -37,6 +38,14 @@ class Member:
     leaves: bool = False
     is_led: bool = True
     silent_s: float = 0.0
+    earlier: "Member | None" = None
+
+    @property
+    def words(self) -> list["Member"]:
+        """What it said last, and before. Members are asked one after the other, always in the same order: while clients write, one that is
+        asked first is behind the others in each round, and positions show that somebody has what another one had only if one is earlier.
+        """
+        return [self] if self.earlier is None else [self, self.earlier]
 
     @property
     def is_heard(self) -> bool:
