@@ -5,7 +5,6 @@ connection, is not sent again to a replica that follows by GTID, and the primary
 (measured). Who asks a primary for its log from a place on says that he has all before it, so the agent asks so, and goes.
 """
 
-import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -17,11 +16,11 @@ import pymysql
 from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
 from pilothouse.platform.databases.inside.agent.job import Failed, Job
 from pilothouse.platform.databases.inside.agent.seen import Answer, Replication
+from pilothouse.platform.databases.inside.agent.source import connected
 from pilothouse.platform.databases.inside.agent.wanted import Wanted
 
 QUIET_S = 0.5
 """So long nothing new has come. Each place is told once."""
-_TIMEOUT_S = 3
 _COM_BINLOG_DUMP = 0x12
 _OWN = 1 << 31
 """Added to the server's number: under its own the primary would take the agent for a new connection of the replica, and end the other."""
@@ -64,17 +63,7 @@ class Report:
 
 def tell(dialect: Dialect, wanted: Wanted, tls: Path, server_id: int, file: str, position: int) -> None:
     """file, position: in the primary's log, up to where the replica has it. Raises pymysql.Error, OSError."""
-    assert wanted.source is not None
-    assert wanted.replication is not None
-    connection: Any = pymysql.connect(  # its dump command has no public name
-        host=wanted.source.host,
-        port=wanted.source.port,
-        user=wanted.replication.user,
-        password=wanted.replication.password,
-        ssl=ssl.create_default_context(cafile=str(tls / "ca.crt")),
-        connect_timeout=_TIMEOUT_S,
-        read_timeout=_TIMEOUT_S,
-    )
+    connection: Any = connected(wanted, tls)  # its dump command has no public name
     try:
         with connection.cursor() as cursor:
             cursor.execute(dialect.report)

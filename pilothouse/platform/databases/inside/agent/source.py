@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pymysql
+from pymysql.cursors import Cursor
 
 from pilothouse.platform.databases.inside.agent.dialects.seam import Dialect
 from pilothouse.platform.databases.inside.agent.gtid import covers, without
@@ -28,21 +29,25 @@ class Has:
         return covers(self.position, without(executed, self.server) if self.server else executed)
 
 
-def ask(dialect: Dialect, wanted: Wanted, tls: Path) -> Has:
-    """Raises Failed."""
+def connected(wanted: Wanted, tls: Path) -> "pymysql.Connection[Cursor]":
+    """To the server that the order names, by the account of replication. Raises pymysql.Error, OSError."""
     assert wanted.source is not None
     assert wanted.replication is not None
+    return pymysql.connect(
+        host=wanted.source.host,
+        port=wanted.source.port,
+        user=wanted.replication.user,
+        password=wanted.replication.password,
+        ssl=ssl.create_default_context(cafile=str(tls / "ca.crt")),
+        connect_timeout=_TIMEOUT_S,
+        read_timeout=_TIMEOUT_S,
+    )
+
+
+def ask(dialect: Dialect, wanted: Wanted, tls: Path) -> Has:
+    """Raises Failed."""
     try:
-        connection = pymysql.connect(
-            host=wanted.source.host,
-            port=wanted.source.port,
-            user=wanted.replication.user,
-            password=wanted.replication.password,
-            ssl=ssl.create_default_context(cafile=str(tls / "ca.crt")),
-            connect_timeout=_TIMEOUT_S,
-            read_timeout=_TIMEOUT_S,
-        )
-        with connection, connection.cursor() as cursor:
+        with connected(wanted, tls) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT @@global.read_only")  # before the position, which only grows
             (read_only,) = cursor.fetchone() or (1,)
             cursor.execute(dialect.position)

@@ -3,44 +3,21 @@
 import re
 from collections.abc import Mapping
 
+from pilothouse.platform.databases.inside.agent.dialects import common
 from pilothouse.platform.databases.inside.agent.dialects.seam import ErrorLog, Options
 from pilothouse.platform.databases.inside.agent.sizing import sizes
 
 _DEFAULTS = {
-    "character-set-server": "utf8mb4",
+    **common.DEFAULTS,
     "collation-server": "utf8mb4_unicode_ci",
-    "performance-schema": "OFF",
-    "innodb-buffer-pool-load-at-startup": "OFF",
-    "innodb-buffer-pool-dump-at-shutdown": "OFF",
-    "key-buffer-size": "1M",
     "aria-pagecache-buffer-size": "8M",
-    "thread-cache-size": "32",
-    "slow-query-log": "ON",
-    "long-query-time": "1",
-    "binlog-expire-logs-seconds": "0",  # the agent removes them, see `changes`
-    "max-binlog-size": "128M",
-    "log-bin-trust-function-creators": "ON",  # the log has rows: what functions and triggers have changed, and not their text
-    "max-allowed-packet": "64M",
-    "sync-relay-log": "1",  # an acknowledged transaction is on two disks
 }
 _FIXED = {
-    "default-storage-engine": "InnoDB",
-    "skip-name-resolve": "ON",
+    **common.FIXED,
     "skip-external-locking": "ON",
-    "local-infile": "OFF",
     "skip-symbolic-links": "ON",
     "feedback": "OFF",
-    # durable
-    "innodb-flush-log-at-trx-commit": "1",
-    "sync-binlog": "1",
-    "innodb-doublewrite": "ON",
     # replication
-    "log-bin": "binlog",
-    "log-bin-index": "binlog.index",
-    "relay-log": "relay",
-    "relay-log-index": "relay.index",
-    "relay-log-recovery": "OFF",  # what was acknowledged may lie there alone
-    "binlog-format": "ROW",
     "log-slave-updates": "ON",
     "gtid-strict-mode": "ON",
     "gtid-domain-id": "0",
@@ -54,9 +31,6 @@ _FIXED = {
     "rpl-semi-sync-slave-kill-conn-timeout": "1",  # so long it takes to cease to receive from a primary that hangs
     "rpl-semi-sync-master-wait-point": "AFTER_SYNC",
     "rpl-semi-sync-master-timeout": "18446744073709551615",
-    # who may connect
-    "require-secure-transport": "ON",
-    "tls-version": "TLSv1.2,TLSv1.3",
 }
 
 

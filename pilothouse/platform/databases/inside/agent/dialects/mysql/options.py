@@ -6,6 +6,7 @@ Names are those of 8.0.26 and later, which 8.4 has too.
 import re
 from collections.abc import Mapping
 
+from pilothouse.platform.databases.inside.agent.dialects import common
 from pilothouse.platform.databases.inside.agent.dialects.seam import ErrorLog, Options
 from pilothouse.platform.databases.inside.agent.sizing import MIB, sizes
 
@@ -14,43 +15,19 @@ _SERVER = 130 * MIB
 _CHUNK = 16 * MIB
 """The buffer pool grows and shrinks by it, and takes more than it is told to where that is no multiple."""
 _DEFAULTS = {
-    "character-set-server": "utf8mb4",
+    **common.DEFAULTS,
     "collation-server": "utf8mb4_0900_ai_ci",
-    "performance-schema": "OFF",
     "event-scheduler": "OFF",  # as MariaDB's: an event is switched off at a replica and stays so when that becomes the primary
-    "innodb-buffer-pool-load-at-startup": "OFF",
-    "innodb-buffer-pool-dump-at-shutdown": "OFF",
-    "key-buffer-size": "1M",
-    "thread-cache-size": "32",
-    "slow-query-log": "ON",
-    "long-query-time": "1",
-    "binlog-expire-logs-seconds": "0",  # the agent removes them, see `changes`
-    "max-binlog-size": "128M",
-    "log-bin-trust-function-creators": "ON",  # the log has rows: what functions and triggers have changed, and not their text
-    "max-allowed-packet": "64M",
     "replica-parallel-workers": "4",
-    "sync-relay-log": "1",  # an acknowledged transaction is on two disks
 }
 _FIXED = {
-    "default-storage-engine": "InnoDB",
-    "skip-name-resolve": "ON",
-    "local-infile": "OFF",
+    **common.FIXED,
     "mysqlx": "OFF",
     "persisted-globals-load": "OFF",  # what somebody has set for good beside the operator
     "plugin-load-add": "auth_socket.so;semisync_source.so;semisync_replica.so;mysql_clone.so",
     "innodb-buffer-pool-chunk-size": str(_CHUNK),
     "innodb-buffer-pool-instances": "1",
-    # durable
-    "innodb-flush-log-at-trx-commit": "1",
-    "sync-binlog": "1",
-    "innodb-doublewrite": "ON",
     # replication
-    "log-bin": "binlog",
-    "log-bin-index": "binlog.index",
-    "relay-log": "relay",
-    "relay-log-index": "relay.index",
-    "relay-log-recovery": "OFF",  # what was acknowledged may lie there alone
-    "binlog-format": "ROW",
     "log-replica-updates": "ON",
     "gtid-mode": "ON",
     "enforce-gtid-consistency": "ON",
@@ -65,8 +42,6 @@ _FIXED = {
     "loose-rpl-semi-sync-source-wait-no-replica": "ON",
     "loose-rpl-semi-sync-source-timeout": "4294967295",  # milliseconds, 49 days: more it does not take
     # who may connect
-    "require-secure-transport": "ON",
-    "tls-version": "TLSv1.2,TLSv1.3",
     "auto-generate-certs": "OFF",
     "caching-sha2-password-auto-generate-rsa-keys": "OFF",
     "loose-sha256-password-auto-generate-rsa-keys": "OFF",
