@@ -29,7 +29,9 @@ def parse(arguments: Sequence[str]) -> Choice:
     parser.add_argument("--quick", action="store_true", help="a short run: fewer repetitions, under 90 s in all")
     parser.add_argument("--dir", type=Path, default=DEFAULT_FOLDER, help="where the throw-away instances live (default: %(default)s)")
     found = parser.parse_args(arguments)
-    asked = {name: tuple(filter(None, parts.split(","))) for name, _, parts in (each.partition(":") for each in found.names)}
+    asked: dict[str, tuple[str, ...]] = {}
+    for name, _, parts in (each.partition(":") for each in found.names):
+        asked[name] = (*asked.get(name, ()), *filter(None, parts.split(",")))
     unknown = sorted(set(asked) - set(NAMES))
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(NAMES)}")

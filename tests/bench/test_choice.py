@@ -29,6 +29,7 @@ def test_parts_of_a_benchmark_run_alone() -> None:
     choice = parse(["databases:idle,failover", "store"])
     assert choice.names == ("store", "databases")
     assert (choice.parts["databases"], choice.parts["store"]) == (("idle", "failover"), ())
+    assert parse(["databases:idle", "databases:failover"]).parts["databases"] == ("idle", "failover")
 
 
 @pytest.mark.parametrize(
