@@ -7,6 +7,8 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.apps.outlook import Outlook
+from pilothouse.cli.mysql import standing
+from pilothouse.cli.mysql.patience import Patience
 from pilothouse.cli.session import copyable, placed
 from pilothouse.client.client import Client
 from pilothouse.client.retrying import RetryingTransport
@@ -14,8 +16,8 @@ from pilothouse.model import meta
 from pilothouse.model.errors import NotFound
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.resource import APPS
-from pilothouse.platform.databases.pattern.binding.names import app_of
-from pilothouse.platform.databases.resource import BINDINGS
+from pilothouse.platform.databases.pattern.binding.names import app_of, service_of
+from pilothouse.platform.databases.resource import BINDINGS, MYSQLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ class Following:
     def __init__(self, client: Client, binding: Object, verb: str, otherwise: str = "") -> None:
         self.client = Client(RetryingTransport(client.transport, on_outage=self._show_outage), field_manager=client.field_manager)
         self.name, self.namespace, self.app = meta.name(binding), meta.namespace(binding), app_of(binding)
+        self._service, self._patience = service_of(binding), Patience()
         self.uid = meta.uid(binding)
         self.verb = verb
         self._otherwise = otherwise
@@ -80,8 +83,18 @@ class Following:
         elif ready["reason"] == "RollingOut":
             await self._look_at_app()
             self._waiting.show(self.outlook.sentence or ready["message"])
+        elif ready["reason"] == "Waiting":
+            await self._look_at_service()
+            self._waiting.show(ready["message"])
         else:
             self._waiting.show(ready["message"])
+
+    async def _look_at_service(self) -> None:
+        service = await self.client.get_or_none(MYSQLS, self._service, self.namespace)
+        if service is not None and (cause := standing.refused(service) or self._patience.lost(service)):
+            more = f"`{copyable(f'why mysql/{self._service}', self.namespace)}` says more"
+            cause = f"{self.app} is not {self.verb}, since {self._service} is not well: {cause}; {more}"
+            raise click.ClickException(placed(cause, namespace=self.namespace))
 
     async def _look_at_app(self) -> None:
         await self.outlook.refresh()

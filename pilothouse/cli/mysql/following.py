@@ -9,6 +9,7 @@ import click
 
 from pilothouse.cli import output
 from pilothouse.cli.mysql import standing
+from pilothouse.cli.mysql.patience import GIVE_UP_S, Patience
 from pilothouse.cli.session import copyable, placed
 from pilothouse.model import meta
 from pilothouse.model.json import Object
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from pilothouse.client.client import Client
 
 POLL_S = 0.2
-GIVE_UP_S = 20.0
-"""How long trouble may stay without a change until nothing is expected to change any more."""
 UNSEEN_S = 60.0
 """How long a change may be seen by nobody: a platform that is started again takes less."""
 Lacking = Callable[[Object], str]
@@ -36,9 +35,8 @@ class Following:
         self._client = Client(RetryingTransport(client.transport, on_outage=self._show_outage), field_manager=client.field_manager)
         self.name, self.namespace = name, namespace
         self.unready_s = 0.0
-        self._give_up_s, self._unseen_s = give_up_s, unseen_s
+        self._patience, self._unseen_s = Patience(give_up_s), unseen_s
         self._waiting = output.Waiting()
-        self._trouble, self._since = "", time.monotonic()
         self._seen = time.monotonic()
 
     def _show_outage(self, error: Exception) -> None:
@@ -81,16 +79,8 @@ class Following:
             raise click.ClickException(f"no platform has looked at {self.name} for {self._unseen_s:g} s; {self._more()}")
         if why := standing.refused(instance):
             raise click.ClickException(placed(f"{self.name} is not as asked for: {why}", namespace=self.namespace))
-        trouble = standing.trouble(instance)
-        if trouble != self._trouble:
-            self._trouble, self._since = trouble, time.monotonic()
-        if trouble and time.monotonic() - self._since > self._give_up_s:
-            raise click.ClickException(
-                placed(
-                    f"{self.name} is not as asked for, and nothing has changed for {self._give_up_s:g} s: {trouble}; {self._more()}",
-                    namespace=self.namespace,
-                )
-            )
+        if lost := self._patience.lost(instance):
+            raise click.ClickException(placed(f"{self.name} is not as asked for, and {lost}; {self._more()}", namespace=self.namespace))
 
     async def _pause(self, instance: Object) -> None:
         begun = time.monotonic()

@@ -12,12 +12,13 @@ from pilothouse.cli.binding.bind import bind_app
 from pilothouse.cli.binding.unbind import unbind_app
 from pilothouse.cli.binding.wish import Wish, between, binding
 from pilothouse.cli.main import ph
+from pilothouse.cli.mysql.patience import Patience
 from pilothouse.cli.why.causes import explain
 from pilothouse.cli.why.look import look
 from pilothouse.model import kinds, meta
 from pilothouse.model.json import Object
 from pilothouse.platform.apps.resource import APPS
-from pilothouse.platform.databases.resource import BINDINGS
+from pilothouse.platform.databases.resource import BINDINGS, MYSQLS
 from tests.engine.controllers.conftest import Cluster, kubelet
 from tests.platform.databases.binding.live import databases
 
@@ -110,6 +111,20 @@ async def test_an_account_that_the_server_refuses_ends_the_wait(tmp_path: Path) 
         await given.create("orders")
         await given.cluster.create(APPS, SHOP)
         with pytest.raises(click.ClickException, match="shop is not bound: its account is not there: ERROR 1396"):
+            await bound(given.cluster)
+
+
+async def test_a_service_that_does_not_come_up_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilothouse.cli.binding.following.Patience", lambda: Patience(0.5))
+    async with databases(tmp_path) as given, kubelet(given.cluster):
+        given.primary("orders").answers = False
+        instance = await given.create("orders")
+        away = {"type": "Ready", "status": "False", "reason": "Unschedulable", "message": "orders-0 has no node"}
+        instance["status"] = {"observedGeneration": meta.generation(instance), "conditions": [away]}
+        await given.cluster.client.update_status(MYSQLS, instance)
+        await given.cluster.create(APPS, SHOP)
+        said = r"shop is not bound, since orders is not well: .*orders-0 has no node; `ph why mysql/orders`"
+        with pytest.raises(click.ClickException, match=said):
             await bound(given.cluster)
 
 
