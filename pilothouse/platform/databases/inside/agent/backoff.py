@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 FLOOR_S = 1.0
 MOST_S = 30.0
-STEADY_S = 60.0
-"""The ends before are forgotten when a server ran for so long."""
+STEADY_S = 20.0
+"""The ends before are forgotten when a server ran for so long: the members of an instance that lose their servers again and again, one
+after the other, are not to be few for longer than that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class TestStarts:
         assert waits == [0, 0, FLOOR_S, 2, 4, 8, 16, MOST_S, MOST_S]
 
     def test_a_server_that_ran_steadily_starts_at_once_again(self) -> None:
-        starts = Starts(8, 100.0).ended(170.0, ran_s=65.0)
+        starts = Starts(8, 100.0).ended(170.0, ran_s=25.0)
         assert starts.due(170.0) == 170.0
 
 
